@@ -1,0 +1,51 @@
+"""ONNX Runtime on the CPU: the default back end and the reference for all others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from starrygazer_ros.completion.errors import BackendUnavailableError
+
+
+class OnnxRuntimeEngine:
+    """One ONNX Runtime session.
+
+    Args:
+        path: ONNX file.
+        threads: intra-op threads, at least 1.
+
+    Raises:
+        BackendUnavailableError: ONNX Runtime is missing or refuses the graph.
+    """
+
+    def __init__(self, path: Path, threads: int) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise BackendUnavailableError(
+                f"ONNX Runtime cannot be imported ({error}): pip install onnxruntime"
+            ) from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Spinning threads take the CPU from the rest of the robot and are slower on a busy machine.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # the binding's exception classes are not public
+            raise BackendUnavailableError(f"ONNX Runtime cannot load {path}: {error}") from error
+        self._outputs = [output.name for output in self._session.get_outputs()]
+        provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")
+        self.description = (
+            f"onnxruntime {onnxruntime.__version__}, {provider}, {threads} threads"
+        )
+
+    def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        """Compute all outputs of the graph by name."""
+        return dict(zip(self._outputs, self._session.run(self._outputs, dict(inputs)), strict=True))

@@ -1,0 +1,43 @@
+"""Depth completion without ROS: arrays in, arrays out."""
+
+from starrygazer_ros.completion.bundle import ModelBundle
+from starrygazer_ros.completion.completer import CompletionResult, DepthCompleter
+from starrygazer_ros.completion.errors import (
+    BackendUnavailableError,
+    BundleError,
+    BundleIntegrityError,
+    BundleManifestError,
+    BundleNotFoundError,
+    CompletionError,
+    ImageFormatError,
+    ImageSizeError,
+    InputError,
+    SelfCheckError,
+    SizeMismatchError,
+    SparseDepthFormatError,
+    SparseDepthValueError,
+    TooFewSparsePointsError,
+)
+from starrygazer_ros.completion.geometry import Intrinsics, back_project
+
+__all__ = [
+    "BackendUnavailableError",
+    "BundleError",
+    "BundleIntegrityError",
+    "BundleManifestError",
+    "BundleNotFoundError",
+    "CompletionError",
+    "CompletionResult",
+    "DepthCompleter",
+    "ImageFormatError",
+    "ImageSizeError",
+    "InputError",
+    "Intrinsics",
+    "ModelBundle",
+    "SelfCheckError",
+    "SizeMismatchError",
+    "SparseDepthFormatError",
+    "SparseDepthValueError",
+    "TooFewSparsePointsError",
+    "back_project",
+]

@@ -1,0 +1,195 @@
+"""Model bundles: a folder with engines, a manifest that describes them, and hashes of every file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from starrygazer_ros.completion.errors import (
+    BundleIntegrityError,
+    BundleManifestError,
+    BundleNotFoundError,
+)
+
+MANIFEST = "manifest.yaml"
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """One ONNX graph of a bundle.
+
+    Attributes:
+        path: the ONNX file.
+        sha256: its hash.
+        multiple: height and width of the input are multiples of this.
+        minimum: smallest height and width in pixels.
+        maximum: largest height and width in pixels.
+    """
+
+    path: Path
+    sha256: str
+    multiple: int
+    minimum: int
+    maximum: int
+
+
+@dataclass(frozen=True)
+class GoldenPair:
+    """A stored input and the reference output, to check an engine on the machine it runs on.
+
+    Attributes:
+        image: uint8 [H, W, 3] RGB.
+        sparse_depth: float32 [H, W] metres, 0 = none.
+        depth: float32 [H, W] metres, reference output.
+        tolerance: largest relative depth difference that counts as equal.
+    """
+
+    image: NDArray[np.uint8]
+    sparse_depth: NDArray[np.float32]
+    depth: NDArray[np.float32]
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class ModelBundle:
+    """A verified model bundle.
+
+    Attributes:
+        name: name in the manifest.
+        version: version in the manifest.
+        path: folder of the bundle.
+        mde: the monocular depth engine.
+        mde_pixels: the image is resized to about this many pixels for the MDE.
+        refinement: the refinement engine.
+        golden_path: ``.npz`` with the golden pair.
+        golden_tolerance: see :class:`GoldenPair`.
+    """
+
+    name: str
+    version: str
+    path: Path
+    mde: EngineSpec
+    mde_pixels: int
+    refinement: EngineSpec
+    golden_path: Path
+    golden_tolerance: float
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> ModelBundle:
+        """Read a bundle and verify the hash of each of its files.
+
+        Args:
+            name_or_path: a folder, or the name of an installed bundle such as ``"default"``.
+
+        Raises:
+            BundleNotFoundError: no such bundle, or a file is missing.
+            BundleManifestError: the manifest cannot be understood.
+            BundleIntegrityError: a file was changed.
+        """
+        folder = _find(name_or_path)
+        manifest = _read_manifest(folder / MANIFEST)
+        try:
+            hashes: dict[str, str] = dict(manifest["files"])
+            for name, sha256 in hashes.items():
+                _verify(folder / name, sha256)
+            return cls(
+                name=str(manifest["name"]),
+                version=str(manifest["version"]),
+                path=folder,
+                mde=_engine(folder, manifest["mde"], hashes),
+                mde_pixels=int(manifest["mde"]["pixels"]),
+                refinement=_engine(folder, manifest["refinement"], hashes),
+                golden_path=folder / _listed(manifest["golden"]["file"], hashes),
+                golden_tolerance=float(manifest["golden"]["tolerance"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleManifestError(
+                f"{folder / MANIFEST}: missing or wrong entry ({error!r}); export the bundle again"
+            ) from error
+
+    def golden(self) -> GoldenPair:
+        """Load the stored input and reference output."""
+        with np.load(self.golden_path, allow_pickle=False) as arrays:
+            return GoldenPair(
+                image=arrays["image"],
+                sparse_depth=arrays["sparse_depth"],
+                depth=arrays["depth"],
+                tolerance=self.golden_tolerance,
+            )
+
+
+def _engine(folder: Path, entry: dict[str, Any], hashes: dict[str, str]) -> EngineSpec:
+    file = _listed(entry["file"], hashes)
+    return EngineSpec(
+        path=folder / file,
+        sha256=hashes[file],
+        multiple=int(entry["multiple"]),
+        minimum=int(entry["minimum"]),
+        maximum=int(entry["maximum"]),
+    )
+
+
+def _listed(file: str, hashes: dict[str, str]) -> str:
+    """A file that is used must also be hashed."""
+    if file not in hashes:
+        raise ValueError(f"{file} has no hash under 'files'")
+    return file
+
+
+def bundle_folders() -> Iterator[Path]:
+    """Folders that may hold named bundles: source checkout, ROS workspaces, Python environment."""
+    yield Path(__file__).resolve().parents[2] / "models"
+    prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
+    for prefix in [*prefixes, sys.prefix]:
+        yield Path(prefix) / "share" / "starrygazer_ros" / "models"
+
+
+def _find(name_or_path: str | Path) -> Path:
+    candidates = [Path(name_or_path).expanduser()]
+    if Path(name_or_path).name == str(name_or_path):
+        candidates = [*(folder / name_or_path for folder in bundle_folders()), *candidates]
+    for candidate in candidates:
+        if (candidate / MANIFEST).is_file():
+            return candidate
+    looked = "\n  ".join(dict.fromkeys(map(str, candidates)))
+    raise BundleNotFoundError(
+        f"no model bundle '{name_or_path}': no {MANIFEST} in any of\n  {looked}\n"
+        "Give the path of a bundle folder or reinstall the package."
+    )
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BundleManifestError(f"{path} cannot be read: {error}") from error
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        raise BundleManifestError(
+            f"{path} is not a bundle manifest of schema {SCHEMA}; "
+            "use a bundle made for this version of starrygazer_ros"
+        )
+    return manifest
+
+
+def _verify(path: Path, sha256: str) -> None:
+    try:
+        actual = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BundleNotFoundError(
+            f"bundle file {path} cannot be read ({error.strerror}); reinstall the bundle"
+        ) from error
+    if actual != sha256:
+        raise BundleIntegrityError(
+            f"{path} was changed: SHA-256 {actual}, the manifest says {sha256}; "
+            "reinstall the bundle, or export it again if you trained it"
+        )

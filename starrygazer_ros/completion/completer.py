@@ -1,0 +1,250 @@
+"""The method at run time: relative depth of the image, then refinement with the sparse depth."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from starrygazer_ros.backends import Engine, load_engine
+from starrygazer_ros.completion.bundle import ModelBundle
+from starrygazer_ros.completion.errors import (
+    ImageFormatError,
+    ImageSizeError,
+    SelfCheckError,
+    SizeMismatchError,
+    SparseDepthFormatError,
+    SparseDepthValueError,
+    TooFewSparsePointsError,
+)
+
+DEFAULT_MIN_SPARSE_POINTS = 5
+
+
+@dataclass(frozen=True)
+class CompletionResult:
+    """Output of one completion, all of the image's size.
+
+    Attributes:
+        depth: float32 [H, W], metres along the optical axis, NaN = unknown.
+        confidence: float32 [H, W] in 0..1, higher = more reliable.
+        relative_depth: float32 [H, W], relative inverse depth, larger = nearer.
+        timings: seconds per stage (``prepare_mde``, ``mde``, ``prepare_refinement``,
+            ``refinement``, ``finish``) and ``total``.
+    """
+
+    depth: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    relative_depth: NDArray[np.float32]
+    timings: dict[str, float]
+
+
+class DepthCompleter:
+    """Completes sparse metric depth with the help of the image.
+
+    Not thread-safe: use one completer per thread.
+
+    Args:
+        bundle: a verified model bundle.
+        backend: ``auto`` or the name of a back end.
+        threads: CPU threads of one inference.
+        min_sparse_points: fewer valid sparse points than this are refused.
+
+    Raises:
+        BackendUnavailableError: the back end cannot run here.
+        ValueError: ``threads`` or ``min_sparse_points`` is less than 1.
+    """
+
+    def __init__(
+        self,
+        bundle: ModelBundle,
+        backend: str = "auto",
+        threads: int = 2,
+        min_sparse_points: int = DEFAULT_MIN_SPARSE_POINTS,
+    ) -> None:
+        if threads < 1:
+            raise ValueError(f"threads must be at least 1, got {threads}")
+        if min_sparse_points < 1:
+            raise ValueError(f"min_sparse_points must be at least 1, got {min_sparse_points}")
+        self.bundle = bundle
+        self.min_sparse_points = min_sparse_points
+        self._mde: Engine = load_engine(bundle.mde.path, backend, threads)
+        self._refinement: Engine = load_engine(bundle.refinement.path, backend, threads)
+
+    @classmethod
+    def from_bundle(
+        cls,
+        name_or_path: str | Path,
+        backend: str = "auto",
+        threads: int = 2,
+        min_sparse_points: int = DEFAULT_MIN_SPARSE_POINTS,
+    ) -> DepthCompleter:
+        """Load a bundle by name (``"default"``) or folder; see the constructor.
+
+        Raises:
+            BundleError: the bundle is missing, malformed or was changed.
+            BackendUnavailableError: the back end cannot run here.
+        """
+        return cls(ModelBundle.load(name_or_path), backend, threads, min_sparse_points)
+
+    @property
+    def backend_description(self) -> str:
+        """Back end and device that really run."""
+        return self._refinement.description
+
+    def complete(
+        self, image: NDArray[np.uint8], sparse_depth: NDArray[np.float32]
+    ) -> CompletionResult:
+        """Dense metric depth of one image.
+
+        Args:
+            image: uint8 [H, W, 3] RGB.
+            sparse_depth: float32 [H, W], metres along the optical axis, 0 or NaN = none.
+
+        Raises:
+            InputError: one of its subclasses, each with what is wrong and what to do.
+        """
+        sparse_depth = self._check(image, sparse_depth)
+        height, width = sparse_depth.shape
+        clock = _StageClock()
+
+        mde_input = _to_tensor(_resize(image, *self._mde_size(height, width)))
+        clock.lap("prepare_mde")
+
+        relative_depth = self._mde.run({"image": mde_input})["relative_depth"]
+        clock.lap("mde")
+
+        relative_depth = _resize(relative_depth[0, 0], height, width)
+        padding = _padding(height, width, self.bundle.refinement.multiple)
+        refinement_inputs = {
+            "image": _to_tensor(_pad(image, padding)),
+            "relative_depth": _pad(relative_depth, padding)[None, None],
+            "sparse_depth": np.pad(sparse_depth, padding)[None, None],
+        }
+        clock.lap("prepare_refinement")
+
+        outputs = self._refinement.run(refinement_inputs)
+        clock.lap("refinement")
+
+        depth = outputs["depth"][0, 0, :height, :width]
+        depth = np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(np.nan))
+        confidence = np.ascontiguousarray(outputs["confidence"][0, 0, :height, :width])
+        clock.lap("finish")
+        return CompletionResult(depth, confidence, relative_depth, clock.timings())
+
+    def self_check(self) -> float:
+        """Complete the bundle's golden input and compare with its stored output.
+
+        Returns:
+            The largest relative depth difference.
+
+        Raises:
+            SelfCheckError: the difference is above the bundle's tolerance or not finite.
+        """
+        golden = self.bundle.golden()
+        depth = self.complete(golden.image, golden.sparse_depth).depth
+        difference = float(np.max(np.abs(depth - golden.depth) / golden.depth))
+        if not difference <= golden.tolerance:  # also catches NaN
+            raise SelfCheckError(
+                f"{self.backend_description} differs from the reference output of bundle "
+                f"'{self.bundle.name}' by {difference:.2g} (allowed {golden.tolerance:.2g}): "
+                "use another back end and report this"
+            )
+        return difference
+
+    def _check(
+        self, image: NDArray[np.uint8], sparse_depth: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Refuse what cannot be completed; return the sparse depth with NaN replaced by 0."""
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ImageFormatError(
+                f"image must be uint8 [H, W, 3] RGB, got {image.dtype} {list(image.shape)}"
+            )
+        if sparse_depth.dtype != np.float32 or sparse_depth.ndim != 2:
+            raise SparseDepthFormatError(
+                "sparse depth must be float32 [H, W] in metres, "
+                f"got {sparse_depth.dtype} {list(sparse_depth.shape)}"
+            )
+        height, width = image.shape[:2]
+        if sparse_depth.shape != (height, width):
+            raise SizeMismatchError(
+                f"image is {width}x{height} but sparse depth is "
+                f"{sparse_depth.shape[1]}x{sparse_depth.shape[0]}: "
+                "project the sparse depth into this image's size"
+            )
+        spec = self.bundle.refinement
+        if min(height, width) < spec.minimum or max(height, width) > spec.maximum:
+            raise ImageSizeError(
+                f"image is {width}x{height}; bundle '{self.bundle.name}' takes sides from "
+                f"{spec.minimum} to {spec.maximum} pixels: resize image and sparse depth"
+            )
+        valid = sparse_depth > 0  # False for NaN
+        if np.isinf(sparse_depth).any() or (sparse_depth < 0).any():
+            raise SparseDepthValueError(
+                "sparse depth holds infinite or negative values: mark pixels without "
+                "measurement with 0 or NaN"
+            )
+        points = int(np.count_nonzero(valid))
+        if points < self.min_sparse_points:
+            raise TooFewSparsePointsError(
+                f"sparse depth has {points} valid points, at least {self.min_sparse_points} are "
+                "needed: check the projection into the image, or lower min_sparse_points"
+            )
+        return np.where(valid, sparse_depth, np.float32(0))
+
+    def _mde_size(self, height: int, width: int) -> tuple[int, int]:
+        """Input size of the MDE: about ``mde_pixels`` in the image's aspect ratio."""
+        spec = self.bundle.mde
+        scale = (self.bundle.mde_pixels / (height * width)) ** 0.5
+
+        def side(pixels: int) -> int:
+            rounded = max(1, round(pixels * scale / spec.multiple)) * spec.multiple
+            return min(max(rounded, spec.minimum), spec.maximum)
+
+        return side(height), side(width)
+
+
+class _StageClock:
+    """Wall time of consecutive stages."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self._laps: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self._laps[stage] = now - self._last
+        self._last = now
+
+    def timings(self) -> dict[str, float]:
+        return {**self._laps, "total": self._last - self._start}
+
+
+def _resize(array: NDArray, height: int, width: int) -> NDArray:  # type: ignore[type-arg]
+    if array.shape[:2] == (height, width):
+        return array
+    shrinks = height < array.shape[0]
+    return cv2.resize(
+        array, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
+
+
+def _padding(height: int, width: int, multiple: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Rows below and columns right that fill up to a multiple."""
+    return (0, -height % multiple), (0, -width % multiple)
+
+
+def _pad(array: NDArray, padding: tuple[tuple[int, int], tuple[int, int]]) -> NDArray:  # type: ignore[type-arg]
+    (_, bottom), (_, right) = padding
+    if bottom == right == 0:
+        return array
+    return cv2.copyMakeBorder(array, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+
+
+def _to_tensor(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """RGB uint8 [H, W, 3] to float32 [1, 3, H, W] in 0..1."""
+    return cv2.dnn.blobFromImage(image, scalefactor=1.0 / 255.0)

@@ -1,0 +1,80 @@
+"""Pinhole camera geometry in the optical frame (x right, y down, z forward; REP 103)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """Pinhole intrinsics of an undistorted image, in pixels; pixel centres at integers.
+
+    Raises:
+        ValueError: focal lengths not positive and finite, centre not finite, or size not positive.
+    """
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        focal = (self.fx, self.fy)
+        if not all(np.isfinite(f) and f > 0 for f in focal):
+            raise ValueError(
+                f"focal lengths must be positive and finite, got fx={self.fx}, fy={self.fy}: "
+                "is the camera calibrated?"
+            )
+        if not (np.isfinite(self.cx) and np.isfinite(self.cy)):
+            raise ValueError(f"principal point must be finite, got cx={self.cx}, cy={self.cy}")
+        if self.width <= 0 or self.height <= 0:
+            raise ValueError(f"image size must be positive, got {self.width}x{self.height}")
+
+    def scaled(self, width: int, height: int) -> Intrinsics:
+        """Intrinsics of the same view resampled to ``width`` x ``height``.
+
+        Pixel centres are at integers, so the image's edge lies at -0.5:
+        ``u' + 0.5 = (u + 0.5) * width' / width``.
+        """
+        x, y = width / self.width, height / self.height
+        return Intrinsics(
+            fx=self.fx * x,
+            fy=self.fy * y,
+            cx=(self.cx + 0.5) * x - 0.5,
+            cy=(self.cy + 0.5) * y - 0.5,
+            width=width,
+            height=height,
+        )
+
+
+def back_project(depth: NDArray[np.float32], intrinsics: Intrinsics) -> NDArray[np.float32]:
+    """Points of a depth image: ``x = (u - cx) z / fx``, ``y = (v - cy) z / fy`` (REP 118).
+
+    Args:
+        depth: float32 [H, W], metres along the optical axis, NaN = unknown.
+        intrinsics: of the same size as ``depth``.
+
+    Returns:
+        float32 [H, W, 3], metres in the optical frame, NaN where depth is NaN.
+
+    Raises:
+        ValueError: size of depth and intrinsics differ.
+    """
+    height, width = depth.shape
+    if (width, height) != (intrinsics.width, intrinsics.height):
+        raise ValueError(
+            f"depth is {width}x{height} but the intrinsics are for "
+            f"{intrinsics.width}x{intrinsics.height}: use Intrinsics.scaled()"
+        )
+    x = ((np.arange(width) - intrinsics.cx) / intrinsics.fx).astype(np.float32)
+    y = ((np.arange(height) - intrinsics.cy) / intrinsics.fy).astype(np.float32)
+    points = np.empty((height, width, 3), np.float32)
+    np.multiply(depth, x[None, :], out=points[..., 0])
+    np.multiply(depth, y[:, None], out=points[..., 1])
+    points[..., 2] = depth
+    return points

@@ -1,0 +1,127 @@
+"""Where the development data lies and how each folder is read.
+
+Every frame is a :class:`Frame`: a path to an image and, where there is one, to a metric depth map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+KINECT_INVALID = 65535
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One photograph and, for folders with depth, the way to its depth.
+
+    Attributes:
+        dataset: name of the folder it comes from.
+        image_path: RGB image file.
+        depth_path: depth file or ``None`` for plain photographs.
+    """
+
+    dataset: str
+    image_path: Path
+    depth_path: Path | None = None
+
+    @property
+    def key(self) -> str:
+        """Name that is unique over all folders and usable as a file name."""
+        return f"{self.dataset}__{self.image_path.parent.name}__{self.image_path.stem}"
+
+    def image(self) -> NDArray[np.uint8]:
+        """RGB uint8 [H, W, 3]."""
+        return read_image(self.image_path)
+
+    def depth(self) -> NDArray[np.float32]:
+        """Metric depth float32 [H, W] in metres, 0 = unknown."""
+        if self.depth_path is None:
+            raise ValueError(f"{self.image_path} has no depth")
+        raw = cv2.imread(str(self.depth_path), cv2.IMREAD_UNCHANGED)
+        if raw is None:
+            raise ValueError(f"cannot read depth image {self.depth_path}")
+        return _DEPTH_UNITS[self.dataset](raw).astype(np.float32)
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read an image file as RGB uint8 [H, W, 3]."""
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise ValueError(f"cannot read image {path}")
+    return np.ascontiguousarray(bgr[..., ::-1])
+
+
+def _kitti(raw: NDArray[np.generic]) -> NDArray[np.floating]:
+    return raw.astype(np.float32) / 256.0
+
+
+def _millimetres(raw: NDArray[np.generic]) -> NDArray[np.floating]:
+    return np.where(raw == KINECT_INVALID, 0, raw).astype(np.float32) / 1000.0
+
+
+def _nyu(raw: NDArray[np.generic]) -> NDArray[np.floating]:
+    return (raw.astype(np.float32) + 0.5) / 25.5
+
+
+_DEPTH_UNITS: dict[str, Callable[[NDArray[np.generic]], NDArray[np.floating]]] = {
+    "kitti_object_frames": _kitti,
+    "kitti_sfnd": _kitti,
+    "kitti_rebuilt_gt_0009": _kitti,
+    "seven_scenes_redkitchen": _millimetres,
+    "hololens": _millimetres,
+    "mosd_kinect": _millimetres,
+    "nyu_train": _nyu,
+}
+_DEPTH_FOLDERS = {
+    "kitti_object_frames": "velodyne_raw",
+    "kitti_sfnd": "velodyne_raw",
+    "kitti_rebuilt_gt_0009": "groundtruth_depth",
+}
+# NYU is never trained on: a number called zero-shot on NYU has to be one.
+TEACHER_DATASETS = (
+    "kitti_object_frames",
+    "kitti_sfnd",
+    "seven_scenes_redkitchen",
+    "hololens",
+    "mosd_kinect",
+)
+
+
+def photographs(root: Path) -> list[Frame]:
+    """All plain photographs below ``root``/photos, sorted by path."""
+    paths = sorted(p for p in (root / "photos").rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not paths:
+        raise FileNotFoundError(f"no photographs below {root / 'photos'}")
+    return [Frame("photos", path) for path in paths]
+
+
+def depth_frames(root: Path, dataset: str) -> list[Frame]:
+    """All frames with depth of one data set, sorted by name."""
+    folder = root / dataset
+    depth_folder = folder / _DEPTH_FOLDERS.get(dataset, "depth")
+    frames = [
+        Frame(dataset, image, depth_folder / f"{image.stem}.png")
+        for image in sorted((folder / "image").iterdir())
+    ]
+    missing = [str(f.depth_path) for f in frames if f.depth_path and not f.depth_path.exists()]
+    if missing or not frames:
+        raise FileNotFoundError(f"{folder}: {len(missing)} images without depth, e.g. {missing[:1]}")
+    return frames
+
+
+def held_out(frames: list[Frame], every: int = 10) -> Iterator[tuple[bool, Frame]]:
+    """Pair each frame with whether it is held out of training.
+
+    The last ``1 / every`` of a folder is held out as one block, because neighbouring frames of a
+    sequence show the same scene.
+    """
+    first_held_out = len(frames) - max(1, len(frames) // every)
+    for index, frame in enumerate(frames):
+        yield index >= first_held_out, frame
