@@ -1,0 +1,1 @@
+"""Accuracy and speed measurements; run from the repository root, never installed."""
