@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from starrygazer_ros.backends import Engine, load_engine
+from starrygazer_ros import backends
 from starrygazer_ros.completion.bundle import ModelBundle
 from starrygazer_ros.completion.errors import (
     ImageFormatError,
@@ -72,8 +72,10 @@ class DepthCompleter:
             raise ValueError(f"min_sparse_points must be at least 1, got {min_sparse_points}")
         self.bundle = bundle
         self.min_sparse_points = min_sparse_points
-        self._mde: Engine = load_engine(bundle.mde.path, backend, threads)
-        self._refinement: Engine = load_engine(bundle.refinement.path, backend, threads)
+        self._mde: backends.Engine = backends.load_engine(bundle.mde.path, backend, threads)
+        self._refinement: backends.Engine = backends.load_engine(
+            bundle.refinement.path, backend, threads
+        )
 
     @classmethod
     def from_bundle(

@@ -1,0 +1,216 @@
+"""Images and depth maps in files: the formats that the command line reads and writes."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from starrygazer_ros.completion.geometry import Intrinsics, back_project
+
+KITTI_DEPTH_SCALE = 256.0
+"""Steps per metre in the 16-bit PNG files of KITTI; 1000 for files in millimetres."""
+
+_LARGEST = np.iinfo(np.uint16).max
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+
+
+class FileError(Exception):
+    """A file cannot be read or written; the message names it and says what to do."""
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read any image that OpenCV knows.
+
+    Returns:
+        uint8 [H, W, 3] RGB.
+
+    Raises:
+        FileError: missing, truncated or not an image.
+    """
+    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB).astype(np.uint8)
+
+
+def read_sparse_depth(path: Path, scale: float = KITTI_DEPTH_SCALE) -> NDArray[np.float32]:
+    """Read sparse depth from a 16-bit PNG or a .npy file.
+
+    Args:
+        path: ``.npy`` holds metres as floating point numbers, everything else is an image.
+        scale: steps per metre of the image, 0 = no measurement.
+
+    Returns:
+        float32 [H, W] metres, as stored: 0 or NaN = none.
+
+    Raises:
+        FileError: missing, damaged, or not in one of the two forms.
+    """
+    if path.suffix.lower() == ".npy":
+        return _read_npy(path)
+    stored = _decode(path, cv2.IMREAD_UNCHANGED)
+    if stored.dtype != np.uint16 or stored.ndim != 2:
+        channels = 1 if stored.ndim == 2 else stored.shape[2]
+        raise FileError(
+            f"{path} has {channels} channel(s) of {8 * stored.itemsize} bits: sparse depth must "
+            "be a 16-bit PNG with one channel (8 bits are too coarse), or a .npy file in metres"
+        )
+    return (stored / scale).astype(np.float32)
+
+
+def write_depth_png(
+    path: Path, depth: NDArray[np.float32], scale: float = KITTI_DEPTH_SCALE
+) -> int:
+    """Write a 16-bit PNG: ``round(depth * scale)``, 0 = unknown.
+
+    Args:
+        path: file to write.
+        depth: float32 [H, W] metres, NaN = unknown.
+        scale: steps per metre.
+
+    Returns:
+        How many pixels were too far for 16 bits and were stored as the largest value.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    known = np.isfinite(depth)
+    steps = np.rint(np.where(known, depth, 0).astype(np.float64) * scale)
+    # A known depth must not become 0, which says unknown.
+    stored = np.where(known, np.clip(steps, 1, _LARGEST), 0).astype(np.uint16)
+    _encode(path, stored)
+    return int(np.count_nonzero(steps > _LARGEST))
+
+
+def write_depth_npy(path: Path, depth: NDArray[np.float32]) -> None:
+    """Write float32 metres, NaN = unknown.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    try:
+        with path.open("wb") as file:
+            np.save(file, depth.astype(np.float32), allow_pickle=False)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def write_image(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write uint8 [H, W, 3] RGB in the format of the name's ending.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    _encode(path, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+
+
+def write_point_cloud(
+    path: Path,
+    depth: NDArray[np.float32],
+    image: NDArray[np.uint8],
+    intrinsics: Intrinsics,
+) -> int:
+    """Write a coloured point cloud as binary PLY, in the optical frame, metres.
+
+    Args:
+        path: file to write.
+        depth: float32 [H, W] metres, NaN = unknown (no point).
+        image: uint8 [H, W, 3] RGB.
+        intrinsics: of both.
+
+    Returns:
+        The number of points.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    points = back_project(depth, intrinsics)
+    known = np.isfinite(depth)
+    vertices = np.empty(
+        int(np.count_nonzero(known)), dtype=[("position", "<f4", 3), ("colour", "u1", 3)]
+    )
+    vertices["position"] = points[known]
+    vertices["colour"] = image[known]
+    header = (
+        "ply\nformat binary_little_endian 1.0\n"
+        f"element vertex {len(vertices)}\n"
+        "property float x\nproperty float y\nproperty float z\n"
+        "property uchar red\nproperty uchar green\nproperty uchar blue\nend_header\n"
+    )
+    _write(path, header.encode("ascii") + vertices.tobytes())
+    return len(vertices)
+
+
+def _read_npy(path: Path) -> NDArray[np.float32]:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise FileError(f"{path} does not exist") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise FileError(f"{path} is not a readable .npy file: {error}") from error
+    if not isinstance(array, np.ndarray):  # an .npz archive under another name
+        array.close()
+        raise FileError(f"{path} is an archive of arrays: save one array with numpy.save")
+    if not np.issubdtype(array.dtype, np.floating) or array.ndim != 2:
+        raise FileError(
+            f"{path} holds {array.dtype} {list(array.shape)}: sparse depth must be "
+            "floating point [H, W] in metres"
+        )
+    return array.astype(np.float32)
+
+
+def _decode(path: Path, mode: int) -> NDArray:  # type: ignore[type-arg]
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise FileError(f"{path} does not exist") from error
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror}") from error
+    if not _is_whole(content):
+        raise FileError(f"{path} is truncated or damaged ({len(content)} bytes): copy it again")
+    array = cv2.imdecode(np.frombuffer(content, np.uint8), mode) if content else None
+    if array is None:
+        raise FileError(f"{path} is not an image that OpenCV can read")
+    return array
+
+
+def _is_whole(content: bytes) -> bool:
+    """False for a PNG or JPEG that was cut off, which OpenCV may return as if it were whole."""
+    if content.startswith(_JPEG_START):
+        return _JPEG_END in content
+    if not content.startswith(_PNG_START):
+        return True  # another format: the decoder must tell
+    position = len(_PNG_START)
+    while position + 12 <= len(content):  # a chunk: length, type, data, CRC of type and data
+        length = int.from_bytes(content[position : position + 4], "big")
+        end = position + 8 + length
+        checksum = int.from_bytes(content[end : end + 4], "big")
+        if end + 4 > len(content) or zlib.crc32(content[position + 4 : end]) != checksum:
+            return False
+        if content[position + 4 : position + 8] == b"IEND":
+            return True
+        position = end + 4
+    return False
+
+
+def _encode(path: Path, array: NDArray) -> None:  # type: ignore[type-arg]
+    try:
+        encoded, content = cv2.imencode(path.suffix, array)
+    except cv2.error as error:
+        raise FileError(f"{path}: no image format has this ending") from error
+    if not encoded:
+        raise FileError(f"{path} cannot be encoded as {path.suffix}")
+    _write(path, content.tobytes())
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> FileError:
+    return FileError(f"{path} cannot be written: {error.strerror}")
