@@ -101,6 +101,8 @@ class ModelBundle:
         try:
             hashes: dict[str, str] = dict(manifest["files"])
             for name, sha256 in hashes.items():
+                if Path(name).name != name:
+                    raise ValueError(f"{name} is not a file name inside the bundle")
                 _verify(folder / name, sha256)
             return cls(
                 name=str(manifest["name"]),
@@ -130,13 +132,10 @@ class ModelBundle:
 
 def _engine(folder: Path, entry: dict[str, Any], hashes: dict[str, str]) -> EngineSpec:
     file = _listed(entry["file"], hashes)
-    return EngineSpec(
-        path=folder / file,
-        sha256=hashes[file],
-        multiple=int(entry["multiple"]),
-        minimum=int(entry["minimum"]),
-        maximum=int(entry["maximum"]),
-    )
+    multiple, minimum, maximum = (int(entry[key]) for key in ("multiple", "minimum", "maximum"))
+    if not 1 <= minimum <= maximum or multiple < 1:
+        raise ValueError(f"{file}: sizes {minimum} to {maximum}, multiple {multiple}")
+    return EngineSpec(folder / file, hashes[file], multiple, minimum, maximum)
 
 
 def _listed(file: str, hashes: dict[str, str]) -> str:

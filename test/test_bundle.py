@@ -1,0 +1,102 @@
+"""Model bundles are found, verified and read."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from starrygazer_ros.completion import (
+    BundleIntegrityError,
+    BundleManifestError,
+    BundleNotFoundError,
+    ModelBundle,
+)
+
+
+@pytest.fixture
+def bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
+
+
+def edit(bundle: Path, **entries: object) -> None:
+    manifest = yaml.safe_load((bundle / "manifest.yaml").read_text())
+    (bundle / "manifest.yaml").write_text(yaml.safe_dump({**manifest, **entries}))
+
+
+def test_reads_a_bundle_from_its_folder(bundle: Path) -> None:
+    loaded = ModelBundle.load(bundle)
+    assert loaded.path == bundle
+    assert loaded.mde.path.is_file()
+    assert loaded.refinement.path.is_file()
+    golden = loaded.golden()
+    assert golden.image.shape[:2] == golden.depth.shape == golden.sparse_depth.shape
+
+
+def test_finds_an_installed_bundle_by_name(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = tmp_path / "install" / "share" / "starrygazer_ros" / "models"
+    shutil.copytree(bundle, models / "mine")
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path / "install"))
+    assert ModelBundle.load("mine").path == models / "mine"
+
+
+def test_says_where_it_looked_for_an_unknown_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AMENT_PREFIX_PATH", "/some/prefix")
+    with pytest.raises(BundleNotFoundError, match="/some/prefix/share/starrygazer_ros/models/none"):
+        ModelBundle.load("none")
+
+
+@pytest.mark.parametrize("name", ["mde.onnx", "refinement.onnx", "golden.npz"])
+def test_refuses_a_tampered_file(bundle: Path, name: str) -> None:
+    data = bytearray((bundle / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (bundle / name).write_bytes(data)
+    with pytest.raises(BundleIntegrityError, match=name):
+        ModelBundle.load(bundle)
+
+
+@pytest.mark.parametrize("name", ["mde.onnx", "refinement.onnx", "golden.npz"])
+def test_refuses_a_missing_file(bundle: Path, name: str) -> None:
+    (bundle / name).unlink()
+    with pytest.raises(BundleNotFoundError, match=name):
+        ModelBundle.load(bundle)
+
+
+@pytest.mark.parametrize("text", ["", "just text", "schema: 99", "a: [", "schema: 1"])
+def test_refuses_a_manifest_it_cannot_understand(bundle: Path, text: str) -> None:
+    (bundle / "manifest.yaml").write_text(text)
+    with pytest.raises(BundleManifestError, match="manifest"):
+        ModelBundle.load(bundle)
+
+
+def test_refuses_a_manifest_that_is_not_text(bundle: Path) -> None:
+    (bundle / "manifest.yaml").write_bytes(b"\xff\xfe\x00\x81")
+    with pytest.raises(BundleManifestError):
+        ModelBundle.load(bundle)
+
+
+def test_refuses_an_engine_without_a_hash(bundle: Path) -> None:
+    hashes = yaml.safe_load((bundle / "manifest.yaml").read_text())["files"]
+    del hashes["mde.onnx"]
+    edit(bundle, files=hashes)
+    with pytest.raises(BundleManifestError, match=r"mde\.onnx has no hash"):
+        ModelBundle.load(bundle)
+
+
+@pytest.mark.parametrize("multiple", [0, -32, "many"])
+def test_refuses_a_size_multiple_that_makes_no_sense(bundle: Path, multiple: object) -> None:
+    entry = yaml.safe_load((bundle / "manifest.yaml").read_text())["mde"]
+    edit(bundle, mde={**entry, "multiple": multiple})
+    with pytest.raises(BundleManifestError):
+        ModelBundle.load(bundle)
+
+
+def test_refuses_a_file_outside_the_bundle(bundle: Path) -> None:
+    hashes = yaml.safe_load((bundle / "manifest.yaml").read_text())["files"]
+    edit(bundle, files={**hashes, "../outside": "0" * 64})
+    with pytest.raises(BundleManifestError, match="outside"):
+        ModelBundle.load(bundle)

@@ -1,0 +1,57 @@
+"""Pinhole geometry: scaling of intrinsics and back-projection."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from starrygazer_ros.completion import Intrinsics, back_project
+
+CAMERA = Intrinsics(fx=500.0, fy=510.0, cx=319.5, cy=239.5, width=640, height=480)
+
+
+def project(point: np.ndarray, camera: Intrinsics) -> tuple[float, float]:
+    x, y, z = point
+    return camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy
+
+
+def test_back_projected_points_project_onto_their_pixels() -> None:
+    rng = np.random.default_rng(0)
+    depth = rng.uniform(0.5, 20, (480, 640)).astype(np.float32)
+    points = back_project(depth, CAMERA)
+    assert points.shape == (480, 640, 3)
+    assert points.dtype == np.float32
+    for v, u in ((0, 0), (479, 639), (123, 456)):
+        assert project(points[v, u], CAMERA) == pytest.approx((u, v), abs=1e-3)
+        assert points[v, u, 2] == depth[v, u]
+
+
+def test_unknown_depth_stays_unknown() -> None:
+    depth = np.full((480, 640), 2.0, np.float32)
+    depth[10, 20] = np.nan
+    points = back_project(depth, CAMERA)
+    assert np.isnan(points[10, 20]).all()
+    assert np.isfinite(np.delete(points.reshape(-1, 3), 10 * 640 + 20, axis=0)).all()
+
+
+def test_back_projection_refuses_intrinsics_of_another_size() -> None:
+    with pytest.raises(ValueError, match="640x480"):
+        back_project(np.ones((240, 320), np.float32), CAMERA)
+
+
+def test_scaled_intrinsics_keep_the_rays_of_the_image_corners() -> None:
+    half = CAMERA.scaled(320, 240)
+    for u, v in ((-0.5, -0.5), (639.5, 479.5)):
+        u_half, v_half = (u + 0.5) / 2 - 0.5, (v + 0.5) / 2 - 0.5
+        assert (u_half - half.cx) / half.fx == pytest.approx((u - CAMERA.cx) / CAMERA.fx)
+        assert (v_half - half.cy) / half.fy == pytest.approx((v - CAMERA.cy) / CAMERA.fy)
+
+
+@pytest.mark.parametrize("field", ["fx", "fy"])
+@pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
+def test_refuses_an_uncalibrated_camera(field: str, value: float) -> None:
+    values = {"fx": 500.0, "fy": 500.0, "cx": 1.0, "cy": 1.0, "width": 4, "height": 4}
+    with pytest.raises(ValueError, match="calibrated"):
+        Intrinsics(**{**values, field: value})  # type: ignore[arg-type]

@@ -1,0 +1,211 @@
+"""Trains the refinement network on StarryGazer pairs; no depth measurement is involved."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.interpolate import LinearNDInterpolator
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from starrygazer_training import datasets
+from starrygazer_training.checkpoints import TrainingRun
+from starrygazer_training.datasets import Frame
+from starrygazer_training.distillation import label_path, load_student
+from starrygazer_training.features import image_tensor
+from starrygazer_training.pairs import pseudo_ground_truth, sample_sparse, segment
+from starrygazer_training.refinement import MULTIPLE, Refinement
+from starrygazer_training.student import Student
+from starrygazer_training.student import MULTIPLE as MDE_MULTIPLE
+
+CROP = (256, 320)
+MDE_PIXELS = 65536
+GRADIENT_WEIGHT = 0.5
+SQUARE_WEIGHT = 1.0
+CONFIDENCE_WEIGHT = 0.05
+EDGE_SCALES = 3
+
+
+def mde_size(height: int, width: int) -> tuple[int, int]:
+    """Input size of the MDE for an image, as ``DepthCompleter`` chooses it."""
+    scale = (MDE_PIXELS / (height * width)) ** 0.5
+    rows, columns = (max(1, round(s * scale / MDE_MULTIPLE)) * MDE_MULTIPLE for s in (height, width))
+    return rows, columns
+
+
+@torch.inference_mode()
+def student_relative_depth(student: Student, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Relative inverse depth float32 [H, W] of an RGB image, as at run time."""
+    height, width = image.shape[:2]
+    small = student(image_tensor(image, *mde_size(height, width)))[0, 0].numpy()
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def prepare(root: Path, work: Path) -> None:
+    """Cache the student's relative depth and the segments of every photograph."""
+    student = load_student(work)
+    for frame in tqdm(datasets.photographs(root), desc="segments", mininterval=5):
+        path = _pair_path(work, frame)
+        if path.exists():
+            continue
+        image = frame.image()
+        height, width = image.shape[:2]
+        label = np.load(label_path(work, frame)).astype(np.float32)
+        label = cv2.resize(label, (width, height), interpolation=cv2.INTER_LINEAR)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.savez(
+                file,
+                relative_depth=student_relative_depth(student, image).astype(np.float16),
+                label=label.astype(np.float16),
+                segments=segment(image, label).astype(np.uint16),
+            )
+        partial.rename(path)
+
+
+def _pair_path(work: Path, frame: Frame) -> Path:
+    return work / "cache" / "pairs" / f"{frame.key}.npz"
+
+
+class _Photo:
+    def __init__(self, work: Path, frame: Frame) -> None:
+        self.image = frame.image()
+        with np.load(_pair_path(work, frame), allow_pickle=False) as arrays:
+            self.relative_depth = arrays["relative_depth"]
+            self.label = arrays["label"]
+            self.segments = arrays["segments"]
+
+    def pair(self, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Image, relative depth, sparse depth and log pseudo-ground-truth of a random crop."""
+        rng = np.random.default_rng(seed)
+        height, width = self.image.shape[:2]
+        zoom = np.exp(rng.uniform(np.log(0.8), np.log(2.0)))
+        zoom = max(zoom, CROP[0] / height, CROP[1] / width)
+        rows, columns = min(height, round(CROP[0] / zoom)), min(width, round(CROP[1] / zoom))
+        top, left = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
+        window = slice(top, top + rows), slice(left, left + columns)
+
+        def crop(array: NDArray[np.generic], interpolation: int) -> NDArray[np.float32]:
+            part = np.ascontiguousarray(array[window], dtype=np.float32)
+            return cv2.resize(part, CROP[::-1], interpolation=interpolation)
+
+        image = crop(self.image, cv2.INTER_LINEAR) / 255.0
+        relative_depth = crop(self.relative_depth, cv2.INTER_LINEAR)
+        _, segments = np.unique(crop(self.segments, cv2.INTER_NEAREST), return_inverse=True)
+        log_depth = pseudo_ground_truth(
+            crop(self.label, cv2.INTER_LINEAR), segments.reshape(CROP).astype(np.int32), rng
+        )
+        sparse = sample_sparse(log_depth, rng)
+        image = np.clip(image ** rng.uniform(0.7, 1.4) * rng.uniform(0.7, 1.2), 0, 1)
+        maps = [image.transpose(2, 0, 1), relative_depth[None], sparse[None], log_depth[None]]
+        if rng.random() < 0.5:
+            maps = [m[..., ::-1] for m in maps]
+        maps = [np.ascontiguousarray(m, dtype=np.float32) for m in maps]
+        image_t, relative_t, sparse_t, log_t = map(torch.from_numpy, maps)
+        return image_t, relative_t, sparse_t, log_t
+
+
+def completion_loss(log_depth: Tensor, log_error: Tensor, target: Tensor) -> Tensor:
+    """Log-depth error, its gradients over scales, and a Laplace likelihood for the confidence.
+
+    Args:
+        log_depth: [B, 1, H, W] predicted.
+        log_error: [B, 1, H, W] logarithm of the predicted expected absolute error.
+        target: [B, 1, H, W].
+    """
+    error = log_depth - target
+    loss = error.abs().mean() + SQUARE_WEIGHT * error.clamp(-1, 1).square().mean()
+    for scale in range(EDGE_SCALES):
+        coarse = error[..., :: 2**scale, :: 2**scale]
+        gradient = coarse.diff(dim=-1).abs().mean() + coarse.diff(dim=-2).abs().mean()
+        loss = loss + GRADIENT_WEIGHT / EDGE_SCALES * gradient
+    likelihood = error.abs().detach() * torch.exp(-log_error) + log_error
+    return loss + CONFIDENCE_WEIGHT * likelihood.mean()
+
+
+def train(root: Path, work: Path, steps: int, batch: int = 6) -> None:
+    """Train the refinement; the result is ``work/refinement.safetensors``."""
+    prepare(root, work)
+    photos = [_Photo(work, f) for f in tqdm(datasets.photographs(root), desc="photographs")]
+    scenes = _validation_scenes(root, load_student(work))
+
+    def step(model: nn.Module, rng: random.Random) -> Tensor:
+        pairs = [p.pair(rng.getrandbits(32)) for p in rng.sample(photos, batch)]
+        image, relative, sparse, target = (torch.stack(part) for part in zip(*pairs, strict=True))
+        assert isinstance(model, Refinement)
+        image = image.contiguous(memory_format=torch.channels_last)
+        log_depth, log_error, centre = model.log_depth(image, relative, sparse)
+        return completion_loss(log_depth, log_error, target - centre)
+
+    def validate(model: nn.Module) -> dict[str, float]:
+        figures: dict[str, list[float]] = {}
+        for name, inputs, truth, interpolated in scenes:
+            depth, _ = model(*inputs)
+            ours = depth[0, 0, : truth.shape[0], : truth.shape[1]].numpy()
+            figures.setdefault(f"{name} RMSE", []).append(_rmse(ours, truth))
+            figures.setdefault(f"{name} barycentric", []).append(_rmse(interpolated, truth))
+        return {name: float(np.mean(values)) for name, values in figures.items()}
+
+    torch.manual_seed(0)
+    run = TrainingRun("refinement", work, Refinement(), steps, learning_rate=1e-3, validations=10)
+    run.fit(step, validate)
+
+
+Scene = tuple[str, tuple[Tensor, Tensor, Tensor], NDArray[np.float32], NDArray[np.float32]]
+
+
+def _validation_scenes(root: Path, student: Student) -> list[Scene]:
+    """Real frames with sampled depth, to watch the transfer from pairs to sensors."""
+    scenes: list[Scene] = []
+    for dataset, every in (("nyu_train", 40), ("seven_scenes_redkitchen", 12), ("hololens", 8)):
+        for index, frame in enumerate(datasets.depth_frames(root, dataset)[::every]):
+            truth, image = frame.depth(), frame.image()
+            rng = np.random.default_rng(index)
+            sparse = np.zeros_like(truth)
+            if index % 2:
+                rows = np.linspace(8, truth.shape[0] - 9, 16).astype(int)
+                sparse[rows, ::3] = truth[rows, ::3]
+                name = f"{dataset} 16 lines"
+            else:
+                chosen = rng.choice(np.flatnonzero(truth), 500, replace=False)
+                sparse.ravel()[chosen] = truth.ravel()[chosen]
+                name = f"{dataset} 500 points"
+            interpolated = barycentric(sparse)
+            truth = np.where(np.isfinite(interpolated), truth, 0)  # score the same pixels
+            scenes.append((name, _inputs(student, image, sparse), truth, interpolated))
+    return scenes
+
+
+def _inputs(
+    student: Student, image: NDArray[np.uint8], sparse: NDArray[np.float32]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Network inputs, padded at the lower and right border as at run time."""
+    relative_depth = student_relative_depth(student, image)
+    bottom, right = -image.shape[0] % MULTIPLE, -image.shape[1] % MULTIPLE
+    tensors = [
+        torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255.0,
+        torch.from_numpy(relative_depth)[None, None],
+    ]
+    image_t, relative_t = (F.pad(t, (0, right, 0, bottom), mode="replicate") for t in tensors)
+    return image_t, relative_t, F.pad(torch.from_numpy(sparse)[None, None], (0, right, 0, bottom))
+
+
+def barycentric(sparse: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Linear interpolation over the Delaunay triangles, NaN outside the hull."""
+    rows, columns = np.nonzero(sparse)
+    interpolate = LinearNDInterpolator(np.stack([rows, columns], 1), sparse[rows, columns])
+    v, u = np.mgrid[0 : sparse.shape[0], 0 : sparse.shape[1]]
+    return interpolate(v, u).astype(np.float32)
+
+
+def _rmse(depth: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
+    """Over the pixels with ground truth."""
+    valid = truth > 0
+    return float(np.sqrt(np.mean((depth[valid] - truth[valid]) ** 2)))

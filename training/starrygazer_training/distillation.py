@@ -1,0 +1,174 @@
+"""Distils the teacher into the student: its relative depth, and its deepest features on the way."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from starrygazer_training import datasets
+from starrygazer_training.checkpoints import TrainingRun, load_weights
+from starrygazer_training.datasets import Frame
+from starrygazer_training.dinov2 import WIDTH
+from starrygazer_training.features import extract, feature_path, image_tensor
+from starrygazer_training.relative_loss import affine_abs_rel, relative_depth_loss
+from starrygazer_training.student import WIDTHS, Student
+from starrygazer_training.teacher import TOKENS, TeacherHead, relative_depth
+
+CROP = (224, 288)  # rows, columns; about the size the MDE runs at
+VALIDATION_SHARE = 25  # one photograph in so many is held out
+FEATURE_STAGE = 3  # the student's 1/16 map imitates the backbone's last layer
+FEATURE_WEIGHT = 0.5
+
+
+class Distillation(nn.Module):
+    """The student with a projection to the backbone's features that only training needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.student = Student()
+        self.project = nn.Conv2d(WIDTHS[FEATURE_STAGE], WIDTH, 1)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.student.encode(image)
+        return self.student.decode(features), self.project(features[FEATURE_STAGE])
+
+
+def label_path(work: Path, frame: Frame) -> Path:
+    """The teacher's relative inverse depth of a photograph, float16 [h, w]."""
+    return work / "cache" / "teacher_labels" / f"{frame.key}.npy"
+
+
+def make_labels(root: Path, work: Path) -> None:
+    """Run the teacher on every photograph; finished ones are skipped."""
+    cache = work / "cache"
+    photos = datasets.photographs(root)
+    extract(photos, cache, TOKENS, (False,))
+    head = load_weights(TeacherHead(), work / "teacher.safetensors")
+    for frame in tqdm(photos, desc="teacher labels", mininterval=5):
+        path = label_path(work, frame)
+        if path.exists():
+            continue
+        label = relative_depth(head, cache, frame)
+        low, high = np.percentile(label, (2, 98))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, ((label - low) / max(high - low, 1e-6)).astype(np.float16))
+
+
+class _Photo:
+    """One photograph with its labels in memory."""
+
+    def __init__(self, work: Path, frame: Frame) -> None:
+        self.image = frame.image()
+        self.label = np.load(label_path(work, frame)).astype(np.float32)
+        self._features = feature_path(work / "cache", frame, TOKENS, flip=False)
+
+    def crop(self, rng: random.Random) -> tuple[Tensor, Tensor, Tensor]:
+        """A random crop: image [3, H, W], relative depth [1, H/2, W/2], features [384, H/16, W/16]."""
+        height, width = self.image.shape[:2]
+        share = rng.uniform(0.55, 1.0)
+        aspect = CROP[1] / CROP[0] * rng.uniform(0.85, 1.2)
+        rows = min(height, share * max(height, width / aspect), width * share / aspect * 1.2)
+        columns = min(width, rows * aspect)
+        top, left = rng.uniform(0, height - rows), rng.uniform(0, width - columns)
+        box = np.array([top / height, left / width, rows / height, columns / width])
+        features = np.load(self._features, mmap_mode="r")[-1].astype(np.float32)
+        parts = (
+            _crop(self.image.astype(np.float32) / 255.0, box, CROP),
+            _crop(self.label, box, (CROP[0] // 2, CROP[1] // 2)),
+            _crop(features.transpose(1, 2, 0), box, (CROP[0] // 16, CROP[1] // 16)),
+        )
+        flip = rng.random() < 0.5
+        tensors = []
+        for part in parts:
+            array = part[:, ::-1] if flip else part
+            array = array[..., None] if array.ndim == 2 else array
+            tensors.append(torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1))))
+        return _jitter(tensors[0], rng), tensors[1], tensors[2]
+
+
+def _crop(
+    array: NDArray[np.float32], box: NDArray[np.float64], size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Resample the relative ``box`` (top, left, height, width) of an image to ``size``."""
+    rows, columns = array.shape[:2]
+    top, left, height, width = box * (rows, columns, rows, columns)
+    x, y = width / size[1], height / size[0]
+    # warpAffine maps output pixel centres to input pixel centres.
+    matrix = np.array([[x, 0, left + 0.5 * x - 0.5], [0, y, top + 0.5 * y - 0.5]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if channels <= 4:
+        return cv2.warpAffine(
+            array, matrix, size[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
+    parts = [
+        cv2.warpAffine(
+            np.ascontiguousarray(array[..., c : c + 4]),
+            matrix,
+            size[::-1],
+            flags=flags,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        for c in range(0, channels, 4)
+    ]
+    return np.concatenate(parts, axis=2)
+
+
+def _jitter(image: Tensor, rng: random.Random) -> Tensor:
+    """Random brightness, contrast, saturation and gamma."""
+    image = image.clamp(0, 1) ** rng.uniform(0.7, 1.4)
+    grey = image.mean(0, keepdim=True)
+    image = grey + (image - grey) * rng.uniform(0.3, 1.4)
+    mean = image.mean()
+    image = mean + (image - mean) * rng.uniform(0.7, 1.3)
+    return (image * rng.uniform(0.7, 1.3)).clamp(0, 1)
+
+
+def train(root: Path, work: Path, steps: int, batch: int = 8) -> None:
+    """Train the student; the result is ``work/student.safetensors`` (with the projection)."""
+    photos = [_Photo(work, f) for f in tqdm(datasets.photographs(root), desc="photographs")]
+    held_out, training = photos[::VALIDATION_SHARE], photos
+    training = [p for i, p in enumerate(photos) if i % VALIDATION_SHARE]
+    nyu = datasets.depth_frames(root, "nyu_train")[::16]
+
+    def step(model: nn.Module, rng: random.Random) -> Tensor:
+        crops = [photo.crop(rng) for photo in rng.sample(training, batch)]
+        image, label, features = (torch.stack(part) for part in zip(*crops, strict=True))
+        depth, imitated = model(image.contiguous(memory_format=torch.channels_last))
+        depth = F.avg_pool2d(depth.float(), 2)
+        loss = relative_depth_loss(depth, label, torch.ones_like(label))
+        similarity = F.cosine_similarity(imitated.float(), features, dim=1)
+        return loss + FEATURE_WEIGHT * (1 - similarity).mean()
+
+    def validate(model: nn.Module) -> dict[str, float]:
+        figures: dict[str, list[float]] = {"photos L1": [], "nyu AbsRel": [], "nyu Pearson": []}
+        for photo in held_out:
+            prediction, _ = model(image_tensor(photo.image, *CROP))
+            label = torch.from_numpy(photo.label)[None, None]
+            prediction = F.interpolate(prediction, label.shape[-2:], mode="bilinear")
+            valid = torch.ones_like(label)
+            figures["photos L1"].append(float(relative_depth_loss(prediction, label, valid, 0.0)))
+        for frame in nyu:
+            prediction, _ = model(image_tensor(frame.image(), *CROP))
+            abs_rel, pearson = affine_abs_rel(prediction, torch.from_numpy(frame.depth())[None, None])
+            figures["nyu AbsRel"].append(abs_rel)
+            figures["nyu Pearson"].append(pearson)
+        return {name: float(np.mean(values)) for name, values in figures.items()}
+
+    torch.manual_seed(0)
+    TrainingRun("student", work, Distillation(), steps, learning_rate=2e-3).fit(step, validate)
+
+
+def load_student(work: Path) -> Student:
+    """The trained student, in evaluation mode."""
+    model = load_weights(Distillation(), work / "student.safetensors")
+    assert isinstance(model, Distillation)
+    return model.student

@@ -1,0 +1,197 @@
+"""StarryGazer pairs: dense pseudo-ground-truth from photographs, and sparse samples of it.
+
+A monocular network is right inside an object and wrong between objects. So its relative depth is
+segmented and each segment is moved to another depth at random. The refinement network sees the
+*student's* relative depth and has to reach pseudo-ground-truth made from the *teacher's*: the
+difference of the two is a real error of a monocular network, beside those made at random here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from skimage.segmentation import felzenszwalb
+
+FloatMap = NDArray[np.float32]
+LabelMap = NDArray[np.int32]
+
+
+def segment(image: NDArray[np.uint8], relative_depth: FloatMap) -> LabelMap:
+    """Felzenszwalb-Huttenlocher graph segments (IJCV 2004) of relative depth and colour.
+
+    Args:
+        image: uint8 [H, W, 3] RGB; its edges are sharp where those of relative depth are blurred.
+        relative_depth: float32 [H, W] about 0..1.
+
+    Returns:
+        int32 [H, W] labels 0..N-1.
+    """
+    colour = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32) / 255.0
+    stack = np.dstack([0.5 * colour, 2.0 * np.clip(relative_depth, -0.5, 1.5)])
+    return felzenszwalb(stack, scale=60, sigma=0.6, min_size=40, channel_axis=-1).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class RescalingLaw:
+    """Ranges from which each pair draws; see ``pseudo_ground_truth``."""
+
+    contrast: tuple[float, float] = (1.5, 25.0)  # farthest over nearest depth of a scene
+    group_scale: tuple[float, float] = (0.02, 0.35)  # standard deviation of log scale per group
+    tilt: tuple[float, float] = (0.0, 0.2)  # log-depth change over a group's extent
+    warp: tuple[float, float] = (0.0, 0.25)  # standard deviation of the smooth warp in log depth
+
+
+def pseudo_ground_truth(
+    relative_depth: FloatMap,
+    segments: LabelMap,
+    rng: np.random.Generator,
+    law: RescalingLaw | None = None,
+) -> FloatMap:
+    """Dense log depth D_sg of one photograph: a random scene with this photograph's layout.
+
+    Args:
+        relative_depth: float32 [H, W] teacher's relative inverse depth, about 0..1.
+        segments: int32 [H, W] labels.
+        rng: random source; the same state gives the same scene.
+        law: ranges to draw from.
+
+    Returns:
+        float32 [H, W] natural logarithm of depth, mean near 0.
+    """
+    law = law or RescalingLaw()
+    contrast = np.exp(rng.uniform(*np.log(law.contrast)))
+    inverse = np.clip(relative_depth, 0.0, 1.2) + 1.0 / contrast
+    log_depth = -np.log(inverse) * rng.uniform(0.7, 1.2)
+    log_depth = _sharpen(log_depth, segments, rng.uniform(0.3, 1.0))
+    groups = _merge(log_depth, segments, rng)
+    log_depth = log_depth + _rescale(groups, rng, law)
+    if rng.random() < 0.8:
+        warp = _smooth_noise(log_depth.shape, rng)
+        log_depth = log_depth + rng.uniform(*law.warp) * warp
+    return (log_depth - log_depth.mean()).astype(np.float32)
+
+
+def _means(values: FloatMap, labels: LabelMap, count: int) -> NDArray[np.float64]:
+    sizes = np.maximum(np.bincount(labels.ravel(), minlength=count), 1)
+    return np.bincount(labels.ravel(), values.ravel(), minlength=count) / sizes
+
+
+def _sharpen(log_depth: FloatMap, segments: LabelMap, strength: float) -> FloatMap:
+    """Pull each segment towards its own plane, so that depth steps where the photograph does.
+
+    The plane is fitted with less weight near the segment's border, where relative depth is blurred.
+    """
+    count = int(segments.max()) + 1
+    rows, columns = log_depth.shape
+    border = np.zeros(segments.shape, np.uint8)
+    border[:, 1:] |= segments[:, 1:] != segments[:, :-1]
+    border[1:] |= segments[1:] != segments[:-1]
+    distance = cv2.distanceTransform(1 - border, cv2.DIST_L2, 3)
+    weight = (0.05 + np.minimum(distance, 6.0)).astype(np.float64)
+    v, u = np.mgrid[0:rows, 0:columns] / max(rows, columns)
+
+    flat = segments.ravel()
+
+    def total(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.bincount(flat, (weight * values).ravel(), minlength=count)
+
+    w = total(np.ones_like(weight))
+    mu, mv, mz = (total(x) / w for x in (u, v, log_depth))
+    du, dv, dz = u - mu[segments], v - mv[segments], log_depth - mz[segments]
+    ridge = 1e-5 * w
+    uu, vv, uv = total(du * du) + ridge, total(dv * dv) + ridge, total(du * dv)
+    uz, vz = total(du * dz), total(dv * dz)
+    determinant = uu * vv - uv * uv
+    a, b = (vv * uz - uv * vz) / determinant, (uu * vz - uv * uz) / determinant
+    plane = mz[segments] + a[segments] * du + b[segments] * dv
+    return (strength * plane + (1 - strength) * log_depth).astype(np.float32)
+
+
+def _merge(log_depth: FloatMap, segments: LabelMap, rng: np.random.Generator) -> LabelMap:
+    """Merge segments into a random number of groups of similar depth and, at times, place.
+
+    Groups follow depth layers, because that is where a monocular network goes wrong; sometimes they
+    are cut in space too, so that a wrong step inside one object is also seen in training.
+    """
+    count = int(segments.max()) + 1
+    depth = _means(log_depth, segments, count)
+    layers = int(rng.integers(1, 9))
+    cuts = np.sort(rng.uniform(depth.min(), depth.max() + 1e-6, layers - 1))
+    group = np.searchsorted(cuts, depth)
+    if rng.random() < 0.6:
+        rows, columns = segments.shape
+        v, u = np.mgrid[0:rows, 0:columns].astype(np.float32)
+        centres = np.stack([_means(v, segments, count), _means(u, segments, count)], 1)
+        seeds = rng.uniform((0, 0), (rows, columns), (int(rng.integers(2, 9)), 2))
+        nearest = np.argmin(((centres[:, None] - seeds[None]) ** 2).sum(-1), axis=1)
+        group = group * len(seeds) + nearest
+    if rng.random() < 0.4:  # some segments on their own
+        alone = rng.random(count) < rng.uniform(0, 0.3)
+        group = np.where(alone, group.max() + 1 + np.arange(count), group)
+    _, group = np.unique(group, return_inverse=True)
+    return group.astype(np.int32)[segments]
+
+
+def _rescale(groups: LabelMap, rng: np.random.Generator, law: RescalingLaw) -> FloatMap:
+    """Log-normal scale and a tilt for each group, as an addition to log depth."""
+    count = int(groups.max()) + 1
+    rows, columns = groups.shape
+    v, u = np.mgrid[0:rows, 0:columns] / max(rows, columns) - 0.5
+    scale = rng.normal(0, rng.uniform(*law.group_scale), count)
+    tilt = rng.normal(0, rng.uniform(*law.tilt), (2, count))
+    return (scale[groups] + tilt[0][groups] * u + tilt[1][groups] * v).astype(np.float32)
+
+
+def _smooth_noise(shape: tuple[int, ...], rng: np.random.Generator) -> FloatMap:
+    """Unit-variance noise with a random correlation length of a tenth to half of the image."""
+    cells = int(rng.integers(2, 10))
+    noise = rng.normal(size=(cells, cells)).astype(np.float32)
+    return cv2.resize(noise, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+
+
+def sample_sparse(log_depth: FloatMap, rng: np.random.Generator) -> FloatMap:
+    """Sparse depth D_ss in metres (0 = none) as a random sensor would see the scene.
+
+    Patterns: uniform points, LiDAR scan lines with tilt and dropouts, grids; sometimes only part of
+    the view is covered; range noise and a few outliers.
+    """
+    rows, columns = log_depth.shape
+    kind = rng.choice(["points", "lines", "grid"], p=[0.4, 0.5, 0.1])
+    if kind == "points":
+        share = np.exp(rng.uniform(np.log(3e-4), np.log(5e-2)))
+        mask = rng.random((rows, columns)) < share
+    elif kind == "lines":
+        mask = _scan_lines(rows, columns, rng)
+    else:
+        step = int(rng.integers(4, 33))
+        mask = np.zeros((rows, columns), bool)
+        mask[rng.integers(step) :: step, rng.integers(step) :: step] = True
+    if rng.random() < 0.25:  # a LiDAR does not see the sky, a ToF camera not the distance
+        if rng.random() < 0.7:
+            mask[: int(rows * rng.uniform(0.1, 0.5))] = False
+        else:
+            mask &= log_depth < np.quantile(log_depth, rng.uniform(0.6, 0.95))
+    if mask.sum() < 8:
+        mask.ravel()[rng.choice(rows * columns, 32, replace=False)] = True
+    noisy = log_depth + rng.normal(0, rng.choice([0.0, 0.003, 0.01]), log_depth.shape)
+    if rng.random() < 0.3:
+        outliers = rng.random((rows, columns)) < rng.uniform(0, 0.02)
+        noisy = np.where(outliers, noisy + rng.normal(0, 0.4, log_depth.shape), noisy)
+    return np.where(mask, np.exp(noisy), 0.0).astype(np.float32)
+
+
+def _scan_lines(rows: int, columns: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Pixels hit by a spinning LiDAR: nearly horizontal lines, slightly tilted and curved."""
+    spacing = np.exp(rng.uniform(np.log(3.0), np.log(48.0)))
+    u = np.arange(0, columns, rng.uniform(1.0, 4.0))
+    x = u / columns - 0.5
+    shape = rng.normal(0, 0.03) * x + rng.normal(0, 0.05) * x * x
+    mask = np.zeros((rows, columns), bool)
+    for row in np.arange(rng.uniform(0, spacing), rows, spacing):
+        v = row + shape * rows + rng.normal(0, 0.2, len(u))
+        keep = (v >= 0) & (v < rows) & (rng.random(len(u)) > 0.1)
+        mask[v[keep].astype(int), u[keep].astype(int)] = True
+    return mask

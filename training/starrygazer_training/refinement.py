@@ -1,0 +1,270 @@
+"""The refinement network: image, relative depth and sparse depth in, dense depth and confidence out.
+
+Four steps, all inside the graph:
+
+1. **Align** the relative inverse depth to the sparse points with a robust affine fit.
+2. **Interpolate** the log residuals that the fit leaves at the sparse points.
+3. **Correct** the interpolated residual with a U-Net that sees the image, and propagate it along
+   predicted affinities at 1/4 size with the measurements re-injected (CSPN, Cheng et al. 2018).
+4. **Sharpen**: propagate the depth itself at 1/2 size, then upsample convexly (RAFT, Teed & Deng
+   2020), so that each pixel takes its depth from the side of an edge on which it lies.
+
+Depth is seen only as its logarithm minus the mean logarithm of the sparse points: multiplying the
+sparse depth by k multiplies the output by k.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+WIDTHS = (24, 48, 72, 96, 112)  # at 1/2, 1/4, 1/8, 1/16, 1/32
+MULTIPLE = 32
+FIT_ITERATIONS = 4
+FIT_TOLERANCE = 0.15  # relative inverse-depth error at which a point's weight has halved
+SHEPARD_LEVELS = 7
+SHEPARD_POWER = 3.0
+COARSE_STEPS = 6
+FINE_STEPS = 3
+MAX_LOG_DEVIATION = 4.0
+DEPTH_FEATURES = 6
+
+
+class Refinement(nn.Module):
+    """See the module's description. About one million parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(_conv(3, 16, stride=2), nn.ReLU())
+        self.encoder = nn.ModuleList()
+        inputs = 16 + DEPTH_FEATURES
+        for index, width in enumerate(WIDTHS):
+            down = _conv(inputs, width, stride=1 if index == 0 else 2)
+            body = [_Residual(width)] if index else []  # full-size maps cost most: keep them thin
+            self.encoder.append(nn.Sequential(down, nn.ReLU(), *body))
+            inputs = width
+        self.decoder = nn.ModuleList()
+        for width in reversed(WIDTHS[:-1]):
+            self.decoder.append(nn.Sequential(_conv(inputs + width, width), nn.ReLU()))
+            inputs = width
+        # Per pixel: affinities to the 3x3 neighbourhood, residual correction, trust in samples.
+        self.coarse = nn.Conv2d(WIDTHS[1], 9 + 2, 3, padding=1)
+        # The same at 1/2, without trust but with the logarithm of the expected error.
+        self.fine = nn.Conv2d(WIDTHS[0] + 1, 9 + 2, 3, padding=1)
+        self.convex = nn.Sequential(
+            nn.Conv2d(WIDTHS[0] + 12, 32, 1), nn.ReLU(), nn.Conv2d(32, 4 * 9, 1)
+        )
+        for head in (self.coarse, self.fine):  # start as the interpolation itself
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+            head.bias.data[4] = 3.0
+
+    def forward(
+        self, image: Tensor, relative_depth: Tensor, sparse_depth: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Dense depth and confidence.
+
+        Args:
+            image: [B, 3, H, W] RGB in 0..1; H and W multiples of 32.
+            relative_depth: [B, 1, H, W] relative inverse depth, larger = nearer.
+            sparse_depth: [B, 1, H, W] metres, 0 = none; at least one point.
+
+        Returns:
+            depth [B, 1, H, W] in metres, confidence [B, 1, H, W] in 0..1.
+        """
+        log_depth, log_error, centre = self.log_depth(image, relative_depth, sparse_depth)
+        return torch.exp(log_depth + centre), confidence(log_error)
+
+    def log_depth(
+        self, image: Tensor, relative_depth: Tensor, sparse_depth: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Centred log depth and log of its expected error [B, 1, H, W], and the centre [B, 1, 1, 1]."""
+        with torch.autocast("cpu", enabled=False):
+            log_sparse, mask, centre = centred_log(sparse_depth)
+            aligned = align(relative_depth, log_sparse, mask)  # [B, 1, H, W]
+            residual, known = pool(log_sparse - aligned, mask)  # [B, 1, H/2, W/2]
+            aligned2 = F.avg_pool2d(aligned, 2)
+            interpolated, density = shepard(residual, known)
+            level, _ = shepard(*pool(log_sparse, mask))  # for where relative depth misleads
+            features = torch.cat(
+                [
+                    aligned2,
+                    interpolated,
+                    level - aligned2 - interpolated,
+                    residual - interpolated * known,
+                    known,
+                    density,
+                ],
+                1,
+            )
+
+        x = torch.cat([self.stem(image - 0.5), features], 1)
+        skips = []
+        for stage in self.encoder:
+            x = stage(x)
+            skips.append(x)
+        for index, stage in enumerate(self.decoder):
+            x = stage(torch.cat([_double(x), skips[-2 - index]], 1))
+            if index == len(self.decoder) - 2:
+                quarter = x
+        half = x
+
+        coarse = self.coarse(quarter).float()
+        affinity = torch.softmax(coarse[:, :9], 1)
+        residual4, known4 = pool(residual, known)
+        trust = known4 * torch.sigmoid(coarse[:, 10:11] + 2.0)
+        field = F.avg_pool2d(interpolated, 2) + coarse[:, 9:10]
+        for _ in range(COARSE_STEPS):
+            field = trust * residual4 + (1 - trust) * propagate(field, affinity)
+
+        field = _double(field)
+        fine = self.fine(torch.cat([half, field - interpolated], 1)).float()
+        affinity = torch.softmax(fine[:, :9], 1)
+        log_depth = aligned2 + field + fine[:, 9:10]
+        for _ in range(FINE_STEPS):
+            log_depth = propagate(log_depth, affinity)
+
+        weights = self.convex(torch.cat([half, F.pixel_unshuffle(image - 0.5, 2)], 1)).float()
+        log_depth = convex_upsample(log_depth, weights)
+        log_depth = log_depth.clamp(-MAX_LOG_DEVIATION, MAX_LOG_DEVIATION)
+        return log_depth, _double(fine[:, 10:11] - 2.0), centre
+
+
+def confidence(log_error: Tensor) -> Tensor:
+    """Map the expected absolute log error e to 1 / (1 + (e / 5%)): 0.5 at 5% expected error."""
+    return 1.0 / (1.0 + torch.exp(log_error) / 0.05)
+
+
+def centred_log(sparse_depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Logarithm of the sparse depth minus its mean, where there is a point; mask; the mean."""
+    mask = (sparse_depth > 0).float()
+    log = torch.log(torch.where(sparse_depth > 0, sparse_depth, torch.ones_like(sparse_depth)))
+    axes = (1, 2, 3)
+    centre = (log * mask).sum(axes, keepdim=True) / mask.sum(axes, keepdim=True).clamp_min(1)
+    return (log - centre) * mask, mask, centre
+
+
+def align(relative_depth: Tensor, log_sparse: Tensor, mask: Tensor) -> Tensor:
+    """Robust affine fit of relative inverse depth to the sparse points' inverse depth.
+
+    Iteratively re-weighted least squares with Cauchy weights, closed form per iteration. The
+    relative error is weighted, so that near and far points count alike.
+
+    Returns:
+        [B, 1, H, W] log depth, kept within half and twice the sparse points' range.
+    """
+    axes = (1, 2, 3)
+    inverse = torch.exp(-log_sparse)  # about 1
+    count = mask.sum(axes, keepdim=True).clamp_min(1)
+    mean = (relative_depth * mask).sum(axes, keepdim=True) / count
+    centred = relative_depth - mean
+    spread = ((centred * mask).abs().sum(axes, keepdim=True) / count).clamp_min(1e-6)
+    x = (centred / spread).clamp(-20, 20)
+    base = mask / inverse.clamp_min(1e-3).square()  # squared error relative to inverse depth
+    weight = base
+    for _ in range(FIT_ITERATIONS):
+        w = weight.sum(axes, keepdim=True) + 1e-9
+        mx = (weight * x).sum(axes, keepdim=True) / w
+        my = (weight * inverse).sum(axes, keepdim=True) / w
+        dx = x - mx
+        slope = (weight * dx * (inverse - my)).sum(axes, keepdim=True) / (
+            (weight * dx * dx).sum(axes, keepdim=True) + 1e-3 * w
+        )
+        fitted = my + slope.clamp_min(0.0) * dx
+        error = (fitted - inverse) / inverse.clamp_min(1e-3)
+        weight = base / (1 + (error / FIT_TOLERANCE).square())
+    known = mask > 0
+    far = torch.where(known, inverse, torch.full_like(inverse, 1e4)).amin(axes, keepdim=True)
+    near = torch.where(known, inverse, torch.zeros_like(inverse)).amax(axes, keepdim=True)
+    return -torch.log(torch.maximum(torch.minimum(fitted, 2 * near), far / 2))
+
+
+def pool(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean of the masked values in each 2x2 cell, and whether there is one."""
+    share = F.avg_pool2d(mask, 2)
+    return F.avg_pool2d(values * mask, 2) / share.clamp_min(1e-6), (share > 0).float()
+
+
+def shepard(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Inverse-distance interpolation (Shepard 1968) over a pyramid instead of all pairs of points.
+
+    The kernel 1/d^p is approximated by a sum of tents that double in width and fall by 2^p in
+    weight per level.
+
+    Returns:
+        interpolated [B, 1, H, W] and a log density of samples, both smooth.
+    """
+    numerators, denominators = [values * mask], [mask]
+    for _ in range(SHEPARD_LEVELS):
+        numerators.append(_halve(numerators[-1]))
+        denominators.append(_halve(denominators[-1]))
+    # Halving takes means, which already divides each level's sum by four.
+    decay = 2.0 ** (2.0 - SHEPARD_POWER)
+    total, weight = numerators.pop(), denominators.pop()
+    while numerators:
+        size = numerators[-1].shape[-2:]
+        total = numerators.pop() + decay * _resize(total, size)
+        weight = denominators.pop() + decay * _resize(weight, size)
+    return total / (weight + 1e-12), torch.log(weight + 1e-6) / 4
+
+
+def propagate(field: Tensor, affinity: Tensor) -> Tensor:
+    """One step of spatial propagation: each pixel becomes the affine mean of its 3x3 neighbours.
+
+    Args:
+        field: [B, 1, H, W].
+        affinity: [B, 9, H, W], sums to one over the neighbours.
+    """
+    return (affinity * neighbours(field)).sum(1, keepdim=True)
+
+
+def neighbours(field: Tensor) -> Tensor:
+    """The 3x3 neighbourhood of each pixel as channels: [B, 1, H, W] -> [B, 9, H, W]."""
+    height, width = field.shape[-2:]
+    padded = F.pad(field, (1, 1, 1, 1), mode="replicate")
+    shifted = [padded[..., y : y + height, x : x + width] for y in range(3) for x in range(3)]
+    return torch.cat(shifted, 1)
+
+
+def convex_upsample(field: Tensor, weights: Tensor) -> Tensor:
+    """Twice the size; each new pixel is a convex combination of its nine coarse neighbours.
+
+    Args:
+        field: [B, 1, H, W].
+        weights: [B, 36, H, W] logits, nine per sub-pixel.
+    """
+    near = neighbours(field)
+    subpixels = [
+        (torch.softmax(weights[:, 9 * i : 9 * (i + 1)], 1) * near).sum(1, keepdim=True)
+        for i in range(4)
+    ]
+    return F.pixel_shuffle(torch.cat(subpixels, 1), 2)
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(_conv(width, width), nn.ReLU(), _conv(width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.body(x))
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
+    )
+
+
+def _double(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def _halve(x: Tensor) -> Tensor:
+    """Mean of 2x2 cells; odd sizes round up."""
+    return _resize(x, torch.Size(((x.shape[-2] + 1) // 2, (x.shape[-1] + 1) // 2)))
+
+
+def _resize(x: Tensor, size: torch.Size) -> Tensor:
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)

@@ -1,0 +1,139 @@
+"""The teacher: a light head on frozen DINOv2 features that predicts relative inverse depth."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from starrygazer_training import datasets
+from starrygazer_training.checkpoints import TrainingRun
+from starrygazer_training.datasets import Frame
+from starrygazer_training.dinov2 import LAYERS, WIDTH
+from starrygazer_training.features import extract, feature_path, image_tensor
+from starrygazer_training.relative_loss import (
+    affine_abs_rel,
+    pooled_inverse_depth,
+    relative_depth_loss,
+)
+
+TOKENS = 850
+UPSAMPLING = 4  # output cells per patch side
+
+
+class TeacherHead(nn.Module):
+    """Fuses four feature maps and adds image detail while it upsamples to four cells a patch."""
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        self.project = nn.ModuleList(nn.Conv2d(WIDTH, width, 1) for _ in LAYERS)
+        self.fuse = nn.Sequential(
+            nn.GELU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(width, width, 3, padding=1),
+        )
+        self.detail = nn.Sequential(
+            nn.Conv2d(3, 24, 3, padding=1), nn.GELU(), nn.Conv2d(24, 24, 3, padding=1), nn.GELU()
+        )
+        self.up2 = nn.Conv2d(width, width, 3, padding=1)
+        self.up4 = nn.Conv2d(width + 24, 32, 3, padding=1)
+        self.out = nn.Sequential(
+            nn.GELU(), nn.Conv2d(32, 32, 3, padding=1), nn.GELU(), nn.Conv2d(32, 1, 1)
+        )
+
+    def forward(self, features: Tensor, image: Tensor) -> Tensor:
+        """Relative inverse depth.
+
+        Args:
+            features: [B, 4, 384, h, w].
+            image: [B, 3, 4 h, 4 w] RGB in 0..1.
+
+        Returns:
+            [B, 1, 4 h, 4 w], larger = nearer.
+        """
+        x = sum(p(f) for p, f in zip(self.project, features.unbind(1), strict=True))
+        x = x + self.fuse(x)
+        x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        x = F.gelu(self.up2(x))
+        x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        x = self.up4(torch.cat([x, self.detail(image - 0.5)], 1))
+        return self.out(x)
+
+
+class _Sample:
+    """One training frame with its cached features, at head resolution."""
+
+    def __init__(self, frame: Frame, cache: Path, flip: bool) -> None:
+        features = np.load(feature_path(cache, frame, TOKENS, flip))
+        self.features = torch.from_numpy(features)
+        size = tuple(UPSAMPLING * s for s in self.features.shape[-2:])
+        self.image = image_tensor(frame.image(), *size)[0]
+        self.depth = torch.from_numpy(frame.depth())[None]
+        if flip:
+            self.image, self.depth = self.image.flip(-1), self.depth.flip(-1)
+        inverse, valid = pooled_inverse_depth(self.depth[None], size)
+        self.inverse_depth, self.valid = inverse[0], valid[0]
+
+
+def _samples(root: Path, cache: Path) -> tuple[dict[str, list[_Sample]], dict[str, list[_Sample]]]:
+    training: dict[str, list[_Sample]] = defaultdict(list)
+    validation: dict[str, list[_Sample]] = defaultdict(list)
+    for dataset in datasets.TEACHER_DATASETS:
+        frames = datasets.depth_frames(root, dataset)
+        extract(frames, cache, TOKENS, (False, True))
+        for held_out, frame in datasets.held_out(frames):
+            if held_out:
+                validation[dataset].append(_Sample(frame, cache, flip=False))
+            else:
+                training[dataset] += [_Sample(frame, cache, flip) for flip in (False, True)]
+    return training, validation
+
+
+def train(root: Path, work: Path, steps: int, batch: int = 8) -> None:
+    """Train the head; the result is ``work/teacher.safetensors``."""
+    cache = work / "cache"
+    training, validation = _samples(root, cache)
+    # Only to watch zero-shot transfer: NYU is neither trained on nor used to choose anything.
+    nyu = datasets.depth_frames(root, "nyu_train")[::16]
+    extract(nyu, cache, TOKENS, (False,))
+    validation["nyu_train"] = [_Sample(frame, cache, flip=False) for frame in nyu]
+
+    def step(model: nn.Module, rng: random.Random) -> Tensor:
+        samples = rng.sample(training[rng.choice(list(training))], batch)
+        # Grids differ between cameras of one folder; keep those of the first frame's shape.
+        samples = [s for s in samples if s.features.shape == samples[0].features.shape]
+        features = torch.stack([s.features.float() for s in samples])
+        image = torch.stack([s.image for s in samples])
+        image = image * (0.8 + 0.4 * rng.random()) + 0.1 * (rng.random() - 0.5)
+        keep = (torch.rand(features.shape[:3] + (1, 1)) > 0.1).float() / 0.9
+        prediction = model(features * keep, image)
+        target = torch.stack([s.inverse_depth for s in samples])
+        return relative_depth_loss(prediction.float(), target, torch.stack([s.valid for s in samples]))
+
+    def validate(model: nn.Module) -> dict[str, float]:
+        figures = {}
+        for dataset, samples in validation.items():
+            scores = [
+                affine_abs_rel(model(s.features[None].float(), s.image[None]).float(), s.depth[None])
+                for s in samples
+            ]
+            abs_rel, pearson = np.mean(scores, axis=0)
+            figures |= {f"{dataset} AbsRel": abs_rel, f"{dataset} Pearson": pearson}
+        return figures
+
+    torch.manual_seed(0)
+    TrainingRun("teacher", work, TeacherHead(), steps, learning_rate=1e-3, validations=4).fit(step, validate)
+
+
+@torch.inference_mode()
+def relative_depth(head: TeacherHead, cache: Path, frame: Frame) -> np.ndarray:
+    """Teacher's relative inverse depth float32 [4 h, 4 w] of a frame with cached features."""
+    features = torch.from_numpy(np.load(feature_path(cache, frame, TOKENS, flip=False)))
+    size = tuple(UPSAMPLING * s for s in features.shape[-2:])
+    return head(features[None].float(), image_tensor(frame.image(), *size))[0, 0].numpy()
