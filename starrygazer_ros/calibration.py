@@ -1,0 +1,56 @@
+"""The last good CameraInfo of each camera frame and image size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sensor_msgs.msg import CameraInfo
+
+from starrygazer_ros.completion import Intrinsics
+from starrygazer_ros.messages import MessageError, intrinsics_from_message
+
+
+class MissingCameraInfoError(MessageError):
+    """No CameraInfo of the image's frame and size has arrived."""
+
+    cause = "no_camera_info"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A usable CameraInfo and what it says."""
+
+    camera_info: CameraInfo
+    intrinsics: Intrinsics
+
+
+class CalibrationCache:
+    """CameraInfo by frame and size, so that a lost one costs nothing."""
+
+    def __init__(self) -> None:
+        self._calibrations: dict[tuple[str, int, int], Calibration] = {}
+
+    def store(self, camera_info: CameraInfo) -> None:
+        """Keep a CameraInfo; one that cannot be used leaves the last good one in place.
+
+        Raises:
+            ZeroFocalLengthError: no usable calibration.
+        """
+        calibration = Calibration(camera_info, intrinsics_from_message(camera_info))
+        key = camera_info.header.frame_id, camera_info.width, camera_info.height
+        self._calibrations[key] = calibration
+
+    def find(self, frame_id: str, width: int, height: int) -> Calibration:
+        """Calibration of an image.
+
+        Raises:
+            MissingCameraInfoError: none of this frame and size; says which ones there are.
+        """
+        calibration = self._calibrations.get((frame_id, width, height))
+        if calibration is None:
+            known = ", ".join(f"'{f}' {w}x{h}" for f, w, h in self._calibrations) or "none"
+            raise MissingCameraInfoError(
+                f"no usable camera_info for images of frame '{frame_id}', {width}x{height} "
+                f"(received: {known}): neither a cloud nor camera_info is published"
+            )
+        return calibration

@@ -1,0 +1,156 @@
+"""Counters and latencies as diagnostic_msgs, with one sentence on how the node fares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+from starrygazer_ros.statistics import Snapshot
+
+TOPICS = ("image", "sparse_depth")
+
+
+@dataclass(frozen=True)
+class Input:
+    """One synchronised input topic.
+
+    Attributes:
+        topic: resolved name.
+        received: messages so far.
+        unmatched: messages that left without a partner.
+        waiting: messages that wait for their partner.
+        age: seconds from the last message's stamp to its arrival, by the node's clock.
+    """
+
+    topic: str
+    received: int = 0
+    unmatched: int = 0
+    waiting: int = 0
+    age: float = 0.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that one diagnostics message says.
+
+    Attributes:
+        state: lifecycle state.
+        problem: why the node could not be configured, if so.
+        model: name and version of the model bundle.
+        backend: back end that really runs.
+        image: input topic of the camera image.
+        sparse_depth: input topic of the sparse depth.
+        time_jumps: how often time went back.
+        camera_infos: CameraInfo messages received.
+        counts: what became of the pairs.
+    """
+
+    state: str
+    image: Input
+    sparse_depth: Input
+    problem: str = ""
+    model: str = ""
+    backend: str = ""
+    time_jumps: int = 0
+    camera_infos: int = 0
+    counts: Snapshot = field(default_factory=Snapshot)
+
+
+def to_message(
+    name: str, hardware_id: str, stamp: Time, report: Report, previous: Report, period: float
+) -> DiagnosticArray:
+    """The diagnostics message of one period.
+
+    Args:
+        name: of the status, conventionally starting with the node's name.
+        hardware_id: what the status is about.
+        stamp: now, by the node's clock.
+        report: now.
+        previous: one period before.
+        period: seconds between the two.
+    """
+    level, message = assess(report, previous)
+    values = [KeyValue(key=key, value=value) for key, value in _values(report, previous, period)]
+    status = DiagnosticStatus(
+        level=level, name=name, message=message, hardware_id=hardware_id, values=values
+    )
+    array = DiagnosticArray(status=[status])
+    array.header.stamp = stamp
+    return array
+
+
+def assess(report: Report, previous: Report) -> tuple[bytes, str]:
+    """Level and sentence for the period between two reports."""
+    if report.problem:
+        return DiagnosticStatus.ERROR, report.problem
+    if report.state != "active":
+        return DiagnosticStatus.OK, f"not active, lifecycle state is {report.state}"
+    for topic in TOPICS:
+        now, before = getattr(report, topic), getattr(previous, topic)
+        if now.received == before.received:
+            return DiagnosticStatus.WARN, (
+                f"nothing received on {now.topic}: is it published, and with a compatible QoS?"
+            )
+    counts, before_counts = report.counts, previous.counts
+    completed = counts.completed - before_counts.completed
+    failed = counts.failures - before_counts.failures
+    if failed:
+        causes = ", ".join(_grown(counts, before_counts))
+        level = DiagnosticStatus.WARN if completed else DiagnosticStatus.ERROR
+        return level, f"{failed} of {failed + completed} pairs failed: {causes}"
+    if counts.matched == before_counts.matched:
+        return DiagnosticStatus.WARN, (
+            "no image has a sparse depth within sync.slop: compare the stamps of both topics"
+        )
+    if counts.unwanted > before_counts.unwanted:
+        return DiagnosticStatus.OK, "idle: nobody is subscribed to an output"
+    if not completed:
+        return DiagnosticStatus.WARN, "busy: no depth image was finished in the last period"
+    warnings = [
+        cause
+        for cause, count in counts.warnings.items()
+        if count > before_counts.warnings.get(cause, 0)
+    ]
+    if warnings:
+        return DiagnosticStatus.WARN, f"depth is published, but: {', '.join(warnings)}"
+    return DiagnosticStatus.OK, "depth is published"
+
+
+def _grown(counts: Snapshot, before: Snapshot) -> list[str]:
+    return [cause for cause, count in counts.failed.items() if count > before.failed.get(cause, 0)]
+
+
+def _values(report: Report, previous: Report, period: float) -> Iterator[tuple[str, str]]:
+    yield "state", report.state
+    yield "model", report.model
+    yield "backend", report.backend
+    for name in TOPICS:
+        now, before = getattr(report, name), getattr(previous, name)
+        rate = max(0, now.received - before.received) / period
+        yield f"received {name}", str(now.received)
+        yield f"unmatched {name}", str(now.unmatched)
+        yield f"waiting {name}", str(now.waiting)
+        yield f"rate {name} Hz", f"{rate:.1f}"
+        yield f"stamp age {name} ms", f"{1000 * now.age:.1f}"
+    yield "received camera_info", str(report.camera_infos)
+    yield "time jumps", str(report.time_jumps)
+    counts = report.counts
+    rate = max(0, counts.completed - previous.counts.completed) / period
+    yield "matched", str(counts.matched)
+    yield "completed", str(counts.completed)
+    yield "rate completed Hz", f"{rate:.1f}"
+    yield "in work", str(counts.in_work)
+    yield "dropped replaced", str(counts.replaced)
+    yield "dropped no_subscriber", str(counts.unwanted)
+    yield "dropped deactivated", str(counts.discarded)
+    for cause, count in sorted(counts.failed.items()):
+        yield f"dropped {cause}", str(count)
+    for cause, count in sorted(counts.warnings.items()):
+        yield f"warning {cause}", str(count)
+    yield "sparse points", str(counts.sparse_points)
+    for stage, latency in counts.latencies.items():
+        yield f"latency {stage} p50 ms", f"{1000 * latency.p50:.2f}"
+        yield f"latency {stage} p95 ms", f"{1000 * latency.p95:.2f}"

@@ -1,0 +1,311 @@
+"""sensor_msgs to arrays and back; every message that cannot be used gets its own error."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
+from std_msgs.msg import Header
+
+from starrygazer_ros.completion import InputError, Intrinsics
+
+BIG_ENDIAN_HOST = sys.byteorder == "big"
+MILLIMETRE = np.float32(0.001)
+
+
+class MessageError(InputError):
+    """A message cannot be converted; the next one may be fine."""
+
+    cause = "message"
+
+
+class EmptyImageError(MessageError):
+    """Width or height is zero."""
+
+    cause = "empty_image"
+
+
+class ImageStepError(MessageError):
+    """``step`` is shorter than a row."""
+
+    cause = "image_step"
+
+
+class TruncatedDataError(MessageError):
+    """``data`` holds fewer bytes than ``step * height``."""
+
+    cause = "truncated_data"
+
+
+class ImageEncodingError(MessageError):
+    """The image's encoding is not supported."""
+
+    cause = "image_encoding"
+
+
+class SparseDepthEncodingError(MessageError):
+    """The sparse depth is neither 32FC1 nor 16UC1."""
+
+    cause = "sparse_depth_encoding"
+
+
+class ZeroFocalLengthError(MessageError):
+    """The CameraInfo holds no usable calibration."""
+
+    cause = "zero_focal_length"
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How an encoding lies in memory and how it becomes RGB."""
+
+    dtype: DTypeLike
+    channels: int
+    to_rgb: Callable[[NDArray], NDArray[np.uint8]]  # type: ignore[type-arg]
+    even_width: bool = False
+    smallest_side: int = 1
+
+
+def _colour(code: int) -> Callable[[NDArray], NDArray[np.uint8]]:  # type: ignore[type-arg]
+    return lambda pixels: cv2.cvtColor(pixels, code)
+
+
+def _mono16(pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """The full 16-bit range to 8 bits, as image pipelines do."""
+    high_byte = (pixels >> 8).astype(np.uint8)
+    return cv2.cvtColor(high_byte, cv2.COLOR_GRAY2RGB)
+
+
+def _bayer(code: int) -> _Layout:
+    # OpenCV interpolates from both neighbours and has no rule for narrower images.
+    return _Layout(np.uint8, 1, _colour(code), smallest_side=3)
+
+
+def _yuv422(code: int) -> _Layout:
+    return _Layout(np.uint8, 2, _colour(code), even_width=True)
+
+
+# OpenCV names a Bayer pattern by its second row and column, ROS by the first: rggb is "BG" there.
+IMAGE_LAYOUTS = {
+    "rgb8": _Layout(np.uint8, 3, lambda pixels: pixels),
+    "bgr8": _Layout(np.uint8, 3, _colour(cv2.COLOR_BGR2RGB)),
+    "rgba8": _Layout(np.uint8, 4, _colour(cv2.COLOR_RGBA2RGB)),
+    "bgra8": _Layout(np.uint8, 4, _colour(cv2.COLOR_BGRA2RGB)),
+    "mono8": _Layout(np.uint8, 1, _colour(cv2.COLOR_GRAY2RGB)),
+    "mono16": _Layout(np.uint16, 1, _mono16),
+    "bayer_rggb8": _bayer(cv2.COLOR_BAYER_BG2RGB),
+    "bayer_bggr8": _bayer(cv2.COLOR_BAYER_RG2RGB),
+    "bayer_gbrg8": _bayer(cv2.COLOR_BAYER_GR2RGB),
+    "bayer_grbg8": _bayer(cv2.COLOR_BAYER_GB2RGB),
+    "yuv422": _yuv422(cv2.COLOR_YUV2RGB_UYVY),
+    "uyvy": _yuv422(cv2.COLOR_YUV2RGB_UYVY),
+    "yuv422_yuy2": _yuv422(cv2.COLOR_YUV2RGB_YUY2),
+    "yuyv": _yuv422(cv2.COLOR_YUV2RGB_YUY2),
+}
+SPARSE_DEPTH_ENCODINGS = ("32FC1", "16UC1")
+DEPTH_ENCODINGS = ("32FC1", "16UC1")
+
+
+def image_from_message(message: Image) -> NDArray[np.uint8]:
+    """Pixels of a camera image.
+
+    Args:
+        message: any encoding of ``IMAGE_LAYOUTS``; ``step`` and ``is_bigendian`` are respected.
+
+    Returns:
+        uint8 [H, W, 3] RGB, for rgb8 without padding a view of the message's data.
+
+    Raises:
+        MessageError: one of its subclasses.
+    """
+    layout = IMAGE_LAYOUTS.get(message.encoding)
+    if layout is None:
+        raise ImageEncodingError(
+            f"image encoding '{message.encoding}' is not supported: use one of "
+            f"{', '.join(IMAGE_LAYOUTS)}"
+        )
+    if layout.even_width and message.width % 2:
+        raise ImageEncodingError(
+            f"a {message.encoding} image has an even width, this one is {message.width} pixels wide"
+        )
+    pixels = _pixels(message, "image", layout.dtype, layout.channels)
+    if min(pixels.shape[:2]) < layout.smallest_side:
+        raise ImageEncodingError(
+            f"a {message.encoding} image has at least {layout.smallest_side} rows and columns, "
+            f"this one is {message.width}x{message.height}"
+        )
+    return layout.to_rgb(pixels)
+
+
+def sparse_depth_from_message(message: Image) -> NDArray[np.float32]:
+    """Sparse depth of a 32FC1 (metres) or 16UC1 (millimetres) image (REP 118).
+
+    Returns:
+        float32 [H, W] metres; 0, NaN, +-Inf and negative values of the message are 0 = none.
+
+    Raises:
+        MessageError: one of its subclasses.
+    """
+    if message.encoding == "16UC1":
+        millimetres = _pixels(message, "sparse depth", np.uint16, 1)
+        return np.multiply(millimetres, MILLIMETRE, dtype=np.float32)
+    if message.encoding == "32FC1":
+        metres = _pixels(message, "sparse depth", np.float32, 1)
+        valid = np.isfinite(metres) & (metres > 0)
+        return np.where(valid, metres, np.float32(0))
+    raise SparseDepthEncodingError(
+        f"sparse depth encoding '{message.encoding}' is not supported: use 32FC1 in metres or "
+        "16UC1 in millimetres"
+    )
+
+
+def _pixels(message: Image, what: str, dtype: DTypeLike, channels: int) -> NDArray:  # type: ignore[type-arg]
+    """Pixels in the host's byte order, [H, W] or [H, W, channels], without a copy if possible."""
+    height, width, step = message.height, message.width, message.step
+    if height == 0 or width == 0:
+        raise EmptyImageError(f"{what} is {width}x{height}: the publisher sends an empty image")
+    item = np.dtype(dtype).itemsize
+    row = width * channels * item
+    if step < row:
+        raise ImageStepError(
+            f"{what} has a step of {step} bytes, but a row of {width} {message.encoding} pixels "
+            f"has {row}: set step to at least that in the publisher"
+        )
+    size = len(message.data)
+    if size < step * height:
+        raise TruncatedDataError(
+            f"{what} has {size} bytes of data instead of {step * height} "
+            f"({height} rows of {step}): the message was cut off or its size is wrong"
+        )
+    order = ">" if message.is_bigendian else "<"
+    shape, strides = (height, width, channels), (step, channels * item, item)
+    if channels == 1:
+        shape, strides = (height, width), (step, item)
+    pixels = np.ndarray(shape, np.dtype(dtype).newbyteorder(order), message.data, strides=strides)
+    return np.ascontiguousarray(pixels, dtype=dtype)
+
+
+def intrinsics_from_message(message: CameraInfo) -> Intrinsics:
+    """Intrinsics of the rectified image: P where it is set, else K.
+
+    Raises:
+        ZeroFocalLengthError: no usable calibration.
+    """
+    if message.p[0] != 0.0:
+        fx, cx, fy, cy = message.p[0], message.p[2], message.p[5], message.p[6]
+    else:
+        fx, cx, fy, cy = message.k[0], message.k[2], message.k[4], message.k[5]
+    try:
+        return Intrinsics(float(fx), float(fy), float(cx), float(cy), message.width, message.height)
+    except ValueError as error:
+        raise ZeroFocalLengthError(
+            f"camera_info of frame '{message.header.frame_id}' cannot be used: {error}"
+        ) from error
+
+
+def camera_info_to_message(camera_info: CameraInfo, header: Header) -> CameraInfo:
+    """The same calibration under another header; the arrays are shared."""
+    copy = CameraInfo(header=header, height=camera_info.height, width=camera_info.width)
+    for name in ("distortion_model", "d", "k", "r", "p", "binning_x", "binning_y", "roi"):
+        setattr(copy, name, getattr(camera_info, name))
+    return copy
+
+
+def depth_to_message(depth: NDArray[np.float32], header: Header, encoding: str) -> Image:
+    """Dense depth as an image message (REP 118).
+
+    Args:
+        depth: float32 [H, W] metres, NaN = unknown.
+        header: header of the camera image.
+        encoding: ``32FC1`` (metres, NaN = unknown) or ``16UC1`` (millimetres, 0 = unknown or
+            beyond 65.535 m).
+    """
+    if encoding == "16UC1":
+        return _single_channel(_to_millimetres(depth), header, "16UC1")
+    return _single_channel(depth, header, "32FC1")
+
+
+def confidence_to_message(confidence: NDArray[np.float32], header: Header) -> Image:
+    """Confidence, float32 [H, W] in 0..1, as a 32FC1 image."""
+    return _single_channel(confidence, header, "32FC1")
+
+
+def _to_millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
+    millimetres = np.rint(depth * np.float32(1000))
+    fits = millimetres <= np.iinfo(np.uint16).max  # False for NaN
+    return np.where(fits, millimetres, 0).astype(np.uint16)
+
+
+def _single_channel(values: NDArray, header: Header, encoding: str) -> Image:  # type: ignore[type-arg]
+    height, width = values.shape
+    return Image(
+        header=header,
+        height=height,
+        width=width,
+        encoding=encoding,
+        is_bigendian=BIG_ENDIAN_HOST,
+        step=width * values.itemsize,
+        data=_bytes(values),
+    )
+
+
+def cloud_to_message(
+    points: NDArray[np.float32], image: NDArray[np.uint8], header: Header, organized: bool
+) -> PointCloud2:
+    """Coloured point cloud with fields x, y, z and packed rgb.
+
+    Args:
+        points: float32 [H, W, 3] metres in the optical frame, NaN = unknown.
+        image: uint8 [H, W, 3] RGB of the same size.
+        header: header of the camera image.
+        organized: keep the image's rows and columns, unknown points as NaN; otherwise one row
+            without the unknown points.
+    """
+    height, width = points.shape[:2]
+    cloud = np.empty((height, width, 4), np.float32)
+    cloud[..., :3] = points
+    _pack_rgb(image, cloud.view(np.uint32)[..., 3])
+    known = np.isfinite(points[..., 2])
+    is_dense = bool(known.all())
+    if not organized:
+        cloud = cloud[known][None]  # [1, N, 4]
+        is_dense = True
+    return PointCloud2(
+        header=header,
+        height=cloud.shape[0],
+        width=cloud.shape[1],
+        fields=_CLOUD_FIELDS,
+        is_bigendian=BIG_ENDIAN_HOST,
+        point_step=16,
+        row_step=16 * cloud.shape[1],
+        data=_bytes(cloud),
+        is_dense=is_dense,
+    )
+
+
+_CLOUD_FIELDS = [
+    PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
+    for index, name in enumerate(("x", "y", "z", "rgb"))
+]
+
+
+def _pack_rgb(image: NDArray[np.uint8], packed: NDArray[np.uint32]) -> None:
+    """0x00RRGGBB per pixel, the bits that PCL and RViz read from the float field ``rgb``."""
+    packed[...] = image[..., 0]
+    for channel in (1, 2):
+        np.left_shift(packed, 8, out=packed)
+        np.bitwise_or(packed, image[..., channel], out=packed)
+
+
+def _bytes(values: NDArray) -> array[int]:  # type: ignore[type-arg]
+    """Message data; anything but a fresh ``array('B')`` is slow or refused by rclpy's setters."""
+    data = array("B")
+    if values.size:
+        data.frombytes(memoryview(np.ascontiguousarray(values)).cast("B"))
+    return data

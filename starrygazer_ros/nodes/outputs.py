@@ -1,0 +1,82 @@
+"""Publishers of the completion node; each message is only made when somebody listens."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import Header
+
+from starrygazer_ros.calibration import Calibration
+from starrygazer_ros.completion import CompletionResult, back_project
+from starrygazer_ros.messages import (
+    camera_info_to_message,
+    cloud_to_message,
+    confidence_to_message,
+    depth_to_message,
+)
+from starrygazer_ros.parameters import NodeParameters
+
+
+class Outputs:
+    """The four output topics.
+
+    Args:
+        node: owner of the publishers.
+        parameters: encodings and QoS.
+    """
+
+    def __init__(self, node: LifecycleNode, parameters: NodeParameters) -> None:
+        qos = parameters.output_qos()
+        self._node = node
+        self._parameters = parameters
+        self._depth = node.create_lifecycle_publisher(Image, "depth/dense", qos)
+        self._camera_info = node.create_lifecycle_publisher(CameraInfo, "depth/camera_info", qos)
+        self._points = node.create_lifecycle_publisher(PointCloud2, "depth/points", qos)
+        self._confidence = node.create_lifecycle_publisher(Image, "depth/confidence", qos)
+
+    def destroy(self) -> None:
+        """Destroy the publishers."""
+        for publisher in (self._depth, self._camera_info, self._points, self._confidence):
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    @property
+    def wanted(self) -> bool:
+        """Somebody listens to an output that needs the completer."""
+        return any(_wanted(p) for p in (self._depth, self._points, self._confidence))
+
+    @property
+    def calibration_wanted(self) -> bool:
+        """Somebody listens to an output that needs the camera's calibration."""
+        return _wanted(self._camera_info) or _wanted(self._points)
+
+    def publish_depth(self, depth: NDArray[np.float32], header: Header) -> None:
+        """Publish the dense depth, float32 [H, W] metres."""
+        if _wanted(self._depth):
+            encoding = self._parameters.depth_encoding
+            self._depth.publish(depth_to_message(depth, header, encoding))
+
+    def publish_confidence(self, confidence: NDArray[np.float32], header: Header) -> None:
+        """Publish the confidence, float32 [H, W] in 0..1."""
+        if _wanted(self._confidence):
+            self._confidence.publish(confidence_to_message(confidence, header))
+
+    def publish_calibrated(
+        self,
+        result: CompletionResult,
+        image: NDArray[np.uint8],
+        header: Header,
+        calibration: Calibration,
+    ) -> None:
+        """Publish what needs the camera's calibration: camera_info and the cloud."""
+        if _wanted(self._camera_info):
+            self._camera_info.publish(camera_info_to_message(calibration.camera_info, header))
+        if _wanted(self._points):
+            points = back_project(result.depth, calibration.intrinsics)
+            organized = self._parameters.points_organized
+            self._points.publish(cloud_to_message(points, image, header, organized))
+
+
+def _wanted(publisher: object) -> bool:
+    return publisher.get_subscription_count() > 0  # type: ignore[attr-defined]

@@ -1,0 +1,74 @@
+"""Run a node until SIGINT or SIGTERM and leave with exit code 0."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+
+import rclpy
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+
+def run(make_node: Callable[[], Node], start: Callable[[Node], None]) -> int:
+    """Spin a node in a thread while the main thread waits for a signal.
+
+    rclpy's own signal handlers shut the context down under running callbacks and raise
+    KeyboardInterrupt anywhere, also inside ``destroy_node``. Here a signal only sets a flag, so
+    any number of them ends the same orderly way.
+
+    Args:
+        make_node: creates the node.
+        start: called once before spinning, for example to configure and activate.
+
+    Returns:
+        Exit code of the process: 0 after a signal, 1 if a parameter is refused or a callback
+        raised.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        try:
+            node = make_node()
+        except (ParameterException, ValueError) as error:
+            print(f"refused to start: {error}", file=sys.stderr)
+            return 1
+        try:
+            if not stop.is_set():
+                start(node)
+            return _spin_until(stop, node)
+        finally:
+            node.destroy_node()
+    finally:
+        rclpy.try_shutdown()
+
+
+def _spin_until(stop: threading.Event, node: Node) -> int:
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    failed = threading.Event()
+
+    def spin() -> None:
+        try:
+            executor.spin()
+        except ExternalShutdownException:
+            pass
+        except BaseException:
+            failed.set()
+            traceback.print_exc()
+        finally:
+            stop.set()
+
+    thread = threading.Thread(target=spin, name="executor")
+    thread.start()
+    stop.wait()
+    executor.shutdown()
+    thread.join()
+    return int(failed.is_set())

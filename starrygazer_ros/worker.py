@@ -1,0 +1,70 @@
+"""A thread that always works on the newest item."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+class NewestWorker(Generic[Item]):
+    """One thread, one waiting place: a newer item replaces the waiting one.
+
+    Args:
+        process: called in the thread with each item; must not raise.
+        on_replaced: called in the thread of :meth:`put` for each item that a newer one replaced.
+        name: name of the thread.
+    """
+
+    def __init__(
+        self,
+        process: Callable[[Item], None],
+        on_replaced: Callable[[], None],
+        name: str = "worker",
+    ) -> None:
+        self._process = process
+        self._on_replaced = on_replaced
+        self._condition = threading.Condition()
+        self._waiting: Item | None = None
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=name)
+
+    def start(self) -> None:
+        """Start the thread; once per worker."""
+        self._thread.start()
+
+    def put(self, item: Item) -> None:
+        """Hand over an item; returns at once."""
+        with self._condition:
+            replaced = self._waiting is not None
+            self._waiting = item
+            self._condition.notify()
+        if replaced:
+            self._on_replaced()
+
+    def stop(self) -> int:
+        """Finish the item in work and join the thread.
+
+        Returns:
+            Number of items that were still waiting and are dropped, 0 or 1.
+        """
+        with self._condition:
+            dropped = int(self._waiting is not None)
+            self._waiting = None
+            self._stopping = True
+            self._condition.notify()
+        self._thread.join()
+        return dropped
+
+    def _run(self) -> None:
+        while (item := self._next()) is not None:
+            self._process(item)
+            del item  # a finished item must not hold its memory until the next one comes
+
+    def _next(self) -> Item | None:
+        with self._condition:
+            self._condition.wait_for(lambda: self._stopping or self._waiting is not None)
+            item, self._waiting = self._waiting, None
+            return item

@@ -1,0 +1,269 @@
+"""A real completion node in its own process, and a peer that talks to it over DDS."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+from starrygazer_ros.messages import depth_to_message
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TIMEOUT = 30.0  # s; discovery alone takes up to 3 s, on a busy machine longer
+WIDTH, HEIGHT = 96, 64
+FRAME = "camera_optical_frame"
+NODE = "completion_node"
+
+# Fast DDS uses ports that depend on the domain; 0 to 101 keep clear of ephemeral ports.
+_domains = itertools.count(os.getpid())
+
+
+def next_domain() -> int:
+    """A DDS domain of its own for each node under test."""
+    return 1 + next(_domains) % 100
+
+
+def wait_for(condition: Callable[[], Any], what: str, timeout: float = TIMEOUT) -> Any:
+    """Poll until a condition holds; its value."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"timed out after {timeout:.0f} s waiting for {what}")
+
+
+class NodeProcess:
+    """A completion node as a child process; its log goes to a file."""
+
+    def __init__(
+        self,
+        folder: Path,
+        domain: int,
+        parameters: dict[str, Any],
+        command: Iterable[str] = (sys.executable, "-m", "starrygazer_ros.nodes.completion_node"),
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self._log_path = folder / f"node_{domain}.log"
+        arguments = ["--ros-args"]
+        # Best effort loses large messages on a busy machine; that is not under test here.
+        for name, value in {"qos.input_reliability": "reliable", **parameters}.items():
+            arguments += ["-p", f"{name}:={value}"]
+        environment = dict(environment or os.environ)
+        environment["ROS_DOMAIN_ID"] = str(domain)
+        environment["PYTHONUNBUFFERED"] = "1"
+        with self._log_path.open("wb") as log:
+            self._process = subprocess.Popen(
+                [*command, *arguments],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=REPOSITORY,
+            )
+
+    @property
+    def log(self) -> str:
+        """Everything that the node has written."""
+        return self._log_path.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def running(self) -> bool:
+        """The process has not ended."""
+        return self._process.poll() is None
+
+    def wait_for_log(self, text: str, count: int = 1) -> None:
+        """Wait until the log holds a text this many times."""
+        try:
+            wait_for(lambda: self.log.count(text) >= count, f"log line with '{text}'")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the log is:\n{self.log}") from None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def exit_code(self) -> int:
+        """Wait for the end of the process."""
+        return self._process.wait(timeout=TIMEOUT)
+
+    def stop(self) -> int:
+        """End the process as Ctrl-C does; its exit code."""
+        if self.running:
+            self.send(signal.SIGINT)
+        try:
+            return self.exit_code()
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
+
+
+class Peer:
+    """Publishes the inputs and records the outputs."""
+
+    def __init__(self, domain: int) -> None:
+        self._context = Context()
+        rclpy.init(context=self._context, domain_id=domain)
+        self.node = Node("peer", context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._image = self.node.create_publisher(Image, "image", 5)
+        self._sparse_depth = self.node.create_publisher(Image, "sparse_depth", 5)
+        self._camera_info = self.node.create_publisher(CameraInfo, "camera_info", 5)
+        self.received: dict[str, list[Any]] = {}
+        for message_type, topic in (
+            (Image, "/depth/dense"),
+            (CameraInfo, "/depth/camera_info"),
+            (PointCloud2, "/depth/points"),
+            (Image, "/depth/confidence"),
+            (DiagnosticArray, "/diagnostics"),
+        ):
+            messages = self.received.setdefault(topic, [])
+            self.node.create_subscription(message_type, topic, messages.append, 10)
+        self._services: dict[str, Any] = {}
+        self._stamp = 1_700_000_000 * 10**9
+        self._thread = threading.Thread(target=self._spin)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        with suppress(ExternalShutdownException):
+            self._executor.spin()
+
+    def destroy(self) -> None:
+        """Leave the domain."""
+        self._executor.shutdown()
+        self._thread.join()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    # Inputs
+
+    def wait_until_connected(self) -> None:
+        """Wait for the node's subscriptions and publishers."""
+        publishers = (self._image, self._sparse_depth, self._camera_info)
+        wait_for(lambda: all(p.get_subscription_count() for p in publishers), "subscriptions")
+        topics = [topic for topic in self.received if topic.startswith("/depth")]
+        wait_for(lambda: all(self.node.count_publishers(t) for t in topics), "publishers")
+
+    def new_stamp(self) -> int:
+        """A stamp 0.1 s after the last one, in nanoseconds."""
+        self._stamp += 10**8
+        return self._stamp
+
+    def send_camera_info(self, stamp: int, focal: float = 80.0) -> None:
+        """Publish a calibration."""
+        info = CameraInfo(height=HEIGHT, width=WIDTH, distortion_model="plumb_bob")
+        _stamp(info, stamp)
+        info.k = [focal, 0.0, WIDTH / 2, 0.0, focal, HEIGHT / 2, 0.0, 0.0, 1.0]
+        info.p = [focal, 0.0, WIDTH / 2, 0.0, 0.0, focal, HEIGHT / 2, 0.0, 0.0, 0.0, 1.0, 0.0]
+        self._camera_info.publish(info)
+
+    def send_pair(self, image: Image, sparse_depth: Image, stamp: int) -> None:
+        """Publish an image and its sparse depth under one stamp."""
+        _stamp(image, stamp)
+        _stamp(sparse_depth, stamp)
+        self._image.publish(image)
+        self._sparse_depth.publish(sparse_depth)
+
+    def complete_good_pair(self, **values: Any) -> dict[str, Any]:
+        """Publish a good pair with its calibration; the outputs of its stamp by topic."""
+        stamp = self.new_stamp()
+        self.send_camera_info(stamp)
+        self.send_pair(image_message(**values), sparse_depth_message(), stamp)
+        topics = [topic for topic in self.received if topic.startswith("/depth")]
+        return {topic: self.wait_for_output(topic, stamp) for topic in topics}
+
+    # Outputs
+
+    def wait_for_output(self, topic: str, stamp: int) -> Any:
+        """The message of a topic with this stamp."""
+
+        def find() -> Any:
+            return next((m for m in self.received[topic] if _stamp_of(m) == stamp), None)
+
+        return wait_for(find, f"{topic} of stamp {stamp}")
+
+    def diagnostics(self) -> tuple[DiagnosticStatus, dict[str, str]]:
+        """A status that arrives from now on, and its values by key."""
+        messages = self.received["/diagnostics"]
+        # The first that comes now may have been made before the caller's last action.
+        wanted = len(messages) + 2
+        wait_for(lambda: len(messages) >= wanted, "diagnostics")
+        status = messages[-1].status[0]
+        return status, {value.key: value.value for value in status.values}
+
+    # Lifecycle
+
+    def change_state(self, transition: int) -> bool:
+        """Call the node's lifecycle service; whether it reports success."""
+        request = ChangeState.Request(transition=Transition(id=transition))
+        return self._call(ChangeState, "change_state", request).success
+
+    def state(self) -> str:
+        """Lifecycle state of the node."""
+        return self._call(GetState, "get_state", GetState.Request()).current_state.label
+
+    def call(self, service_type: Any, name: str, request: Any) -> Any:
+        """Call any service of the node."""
+        return self._call(service_type, name, request)
+
+    def _call(self, service_type: Any, name: str, request: Any) -> Any:
+        client = self._services.get(name)
+        if client is None:
+            client = self.node.create_client(service_type, f"/{NODE}/{name}")
+            self._services[name] = client
+        assert client.wait_for_service(timeout_sec=TIMEOUT), f"no service {name}"
+        future = client.call_async(request)
+        wait_for(future.done, f"an answer of {name}")
+        return future.result()
+
+
+def image_message(
+    grey: int = 51, width: int = WIDTH, height: int = HEIGHT, encoding: str = "rgb8"
+) -> Image:
+    """An rgb8 image of one grey level."""
+    pixels = np.full((height, width, 3), grey, np.uint8)
+    image = Image(height=height, width=width, encoding=encoding, step=3 * width)
+    image.data.frombytes(pixels.tobytes())
+    return image
+
+
+def sparse_depth_array(width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
+    """Scan lines with depths of 2 and 4 m, mean 3 m."""
+    depth = np.zeros((height, width), np.float32)
+    depth[4::8, 0::2] = 2.0
+    depth[4::8, 1::2] = 4.0
+    return depth
+
+
+def sparse_depth_message(depth: np.ndarray | None = None) -> Image:
+    """A 32FC1 sparse depth image."""
+    values = sparse_depth_array() if depth is None else depth
+    return depth_to_message(values, Image().header, "32FC1")
+
+
+def _stamp(message: Any, nanoseconds: int) -> None:
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(nanoseconds, 10**9)
+    message.header.frame_id = FRAME
+
+
+def _stamp_of(message: Any) -> int:
+    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is needed: see requirements/")
+
+from bundles import GREY, expected_depth
+from integration.harness import FRAME, HEIGHT, WIDTH, sparse_depth_array, wait_for
+
+pytestmark = pytest.mark.integration
+
+
+def test_completes_a_good_pair_with_the_headers_of_the_image(running):
+    _, peer = running
+    outputs = peer.complete_good_pair(grey=GREY)
+
+    dense = outputs["/depth/dense"]
+    assert (dense.encoding, dense.width, dense.height) == ("32FC1", WIDTH, HEIGHT)
+    depth = np.frombuffer(dense.data, np.float32)
+    assert np.allclose(depth, expected_depth(sparse_depth_array()), rtol=1e-5)
+    info = outputs["/depth/camera_info"]
+    assert (info.width, info.height, info.k[0], info.p[0]) == (WIDTH, HEIGHT, 80.0, 80.0)
+    cloud = outputs["/depth/points"]
+    assert (cloud.width, cloud.height, cloud.is_dense) == (WIDTH, HEIGHT, True)
+    confidence = np.frombuffer(outputs["/depth/confidence"].data, np.float32)
+    assert np.allclose(confidence, GREY / 255, atol=1e-3)
+    assert {message.header.frame_id for message in outputs.values()} == {FRAME}
+
+
+def test_marks_unknown_depth_as_nan_and_not_as_zero(running):
+    _, peer = running
+    outputs = peer.complete_good_pair(grey=0)
+    assert np.isnan(np.frombuffer(outputs["/depth/dense"].data, np.float32)).all()
+    assert outputs["/depth/points"].is_dense is False
+
+
+def test_publishes_depth_but_no_cloud_while_camera_info_is_missing(start_node, tiny_bundle):
+    from integration.harness import image_message, sparse_depth_message
+
+    process, peer = start_node(model=tiny_bundle)
+    peer.wait_until_connected()
+    stamp = peer.new_stamp()
+    peer.send_pair(image_message(), sparse_depth_message(), stamp)
+    peer.wait_for_output("/depth/dense", stamp)
+    process.wait_for_log("no_camera_info: ")
+    assert not peer.received["/depth/points"]
+    _, values = peer.diagnostics()
+    assert values["warning no_camera_info"] == "1"
+
+    peer.complete_good_pair()  # with camera_info, and so with a cloud
+
+
+def test_publishes_16uc1_and_unorganised_clouds_on_request(start_node, tiny_bundle):
+    _, peer = start_node(model=tiny_bundle, depth_encoding="16UC1", points__organized="false")
+    peer.wait_until_connected()
+    outputs = peer.complete_good_pair(grey=GREY)
+    dense = outputs["/depth/dense"]
+    assert dense.encoding == "16UC1"
+    millimetres = np.frombuffer(dense.data, np.uint16)
+    assert (millimetres == round(1000 * expected_depth(sparse_depth_array()))).all()
+    cloud = outputs["/depth/points"]
+    assert (cloud.height, cloud.width) == (1, WIDTH * HEIGHT)
+
+
+def test_accounts_for_every_frame_in_diagnostics(running):
+    from integration.harness import image_message
+
+    _, peer = running
+    peer._image.publish(image_message())  # stamp 0: long ago, and without a partner
+    peer.complete_good_pair()
+
+    def settled():
+        status, values = peer.diagnostics()
+        return (status, values) if values["in work"] == "0" else None
+
+    status, values = wait_for(settled, "no pair in work")
+    for topic in ("image", "sparse_depth"):
+        accounted = ("unmatched", "waiting")
+        total = int(values["matched"]) + sum(int(values[f"{key} {topic}"]) for key in accounted)
+        assert int(values[f"received {topic}"]) == total
+    dropped = sum(int(value) for key, value in values.items() if key.startswith("dropped"))
+    assert int(values["matched"]) == int(values["completed"]) + dropped
+    assert int(values["received image"]) > int(values["matched"]) > 0
+    assert values["sparse points"] == str(np.count_nonzero(sparse_depth_array()))
+    assert values["model"] == "tiny 0.0.1"
+    assert "onnxruntime" in values["backend"]
+    for stage in ("mde", "refinement", "completer", "node"):
+        p50, p95 = (float(values[f"latency {stage} p{p} ms"]) for p in (50, 95))
+        assert 0 < p50 <= p95
+    assert status.hardware_id == "/completion_node"
+
+
+def test_does_nothing_while_nobody_listens(start_node, tiny_bundle):
+    from integration.harness import image_message, sparse_depth_message
+
+    _, peer = start_node(model=tiny_bundle)
+    peer.wait_until_connected()
+    for subscription in list(peer.node.subscriptions):
+        if subscription.topic_name.startswith("/depth"):
+            peer.node.destroy_subscription(subscription)
+
+    def unwanted():
+        stamp = peer.new_stamp()
+        peer.send_pair(image_message(), sparse_depth_message(), stamp)
+        _, values = peer.diagnostics()
+        return int(values["dropped no_subscriber"]) > 0
+
+    wait_for(unwanted, "a pair that nobody wanted")
