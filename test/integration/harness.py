@@ -62,6 +62,7 @@ class NodeProcess:
         parameters: dict[str, Any],
         command: Iterable[str] = (sys.executable, "-m", "starrygazer_ros.nodes.completion_node"),
         environment: dict[str, str] | None = None,
+        folder_to_run_in: Path = REPOSITORY,
     ) -> None:
         self._log_path = folder / f"node_{domain}.log"
         arguments = ["--ros-args"]
@@ -77,7 +78,7 @@ class NodeProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment,
-                cwd=REPOSITORY,
+                cwd=folder_to_run_in,
             )
 
     @property

@@ -1,0 +1,89 @@
+"""The launch file, where ROS's launch is installed; PyPI does not have it."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+import pytest
+
+launch = pytest.importorskip("launch", reason="launch is not on PyPI: needs a ROS installation")
+pytest.importorskip("launch.actions", reason="launch is not on PyPI: needs a ROS installation")
+launch_pytest = pytest.importorskip("launch_pytest", reason="launch_pytest is not installed")
+pytest.importorskip("launch_ros", reason="launch_ros is not installed")
+
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_pytest.actions import ReadyToTest
+
+TOPICS = {
+    "image_topic": "/front/image",
+    "camera_info_topic": "/front/info",
+    "sparse_depth_topic": "/top/depth",
+}
+
+
+def load_launch_file(repository):
+    path = repository / "launch" / "complete.launch.py"
+    spec = importlib.util.spec_from_file_location("complete_launch", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module.generate_launch_description()
+
+
+def test_describes_every_argument(repository):
+    description = load_launch_file(repository)
+    arguments = [e for e in description.entities if isinstance(e, DeclareLaunchArgument)]
+    assert {argument.name for argument in arguments} == {
+        *TOPICS,
+        "params_file",
+        "model",
+        "backend",
+        "namespace",
+        "use_sim_time",
+        "log_level",
+    }
+    assert all(len(argument.description) > 10 for argument in arguments)
+
+
+@pytest.fixture
+def built():
+    try:
+        get_package_share_directory("starrygazer_ros")
+    except PackageNotFoundError:
+        pytest.skip("starrygazer_ros is not built: run colcon build and source install/setup.bash")
+
+
+@launch_pytest.fixture
+def description(built, repository, tiny_bundle):
+    arguments = {**TOPICS, "model": str(tiny_bundle), "namespace": "robot"}
+    source = PythonLaunchDescriptionSource(str(repository / "launch" / "complete.launch.py"))
+    return launch.LaunchDescription(
+        [
+            IncludeLaunchDescription(source, launch_arguments=arguments.items()),
+            ReadyToTest(),
+        ]
+    )
+
+
+@pytest.mark.integration
+@pytest.mark.launch(fixture=description)
+def test_starts_an_active_node_with_the_topics_it_was_given():
+    import rclpy
+    from rclpy.context import Context
+    from rclpy.node import Node
+
+    from integration.harness import wait_for
+
+    context = Context()
+    rclpy.init(context=context)
+    node = Node("observer", context=context)
+    try:
+        for topic in TOPICS.values():
+            wait_for(lambda topic=topic: node.count_subscribers(topic), f"subscriber of {topic}")
+        wait_for(lambda: node.count_publishers("/robot/depth/dense"), "publisher of the depth")
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)

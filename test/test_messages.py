@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+import time
+from array import array
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sensor_msgs", reason="sensor_msgs is needed: see requirements/")
+
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from starrygazer_ros import messages
+from starrygazer_ros.completion import InputError
+
+# Not grey, different in every channel, and far enough apart to tell the channels.
+COLOUR = (200, 100, 40)
+
+
+def make_image(pixels, encoding, padding=0, big_endian=False, width=None):
+    """An Image message of a [H, W] or [H, W, C] array with some padding bytes per row."""
+    height = pixels.shape[0]
+    rows = np.ascontiguousarray(pixels).view(np.uint8).reshape(height, -1)
+    padded = np.pad(rows, ((0, 0), (0, padding)), constant_values=255)
+    return Image(
+        height=height,
+        width=pixels.shape[1] if width is None else width,
+        encoding=encoding,
+        step=padded.shape[1],
+        is_bigendian=int(big_endian),
+        data=array("B", padded.tobytes()),
+    )
+
+
+def random_rgb(height=6, width=8):
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("padding", [0, 5])
+@pytest.mark.parametrize(
+    ("encoding", "channels"),
+    [("rgb8", [0, 1, 2]), ("bgr8", [2, 1, 0]), ("rgba8", [0, 1, 2, 0]), ("bgra8", [2, 1, 0, 0])],
+)
+def test_reads_colour_images_exactly_whatever_the_step(encoding, channels, padding):
+    rgb = random_rgb()
+    image = messages.image_from_message(make_image(rgb[..., channels], encoding, padding))
+    assert image.dtype == np.uint8
+    assert np.array_equal(image, rgb)
+
+
+@pytest.mark.parametrize("padding", [0, 3])
+def test_reads_mono8_as_grey(padding):
+    grey = random_rgb()[..., 0]
+    image = messages.image_from_message(make_image(grey, "mono8", padding))
+    assert np.array_equal(image, np.repeat(grey[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_reads_the_high_byte_of_mono16_in_either_byte_order(big_endian):
+    grey = random_rgb()[..., 0]
+    values = (grey.astype(np.uint16) << 8 | 0x37).astype(">u2" if big_endian else "<u2")
+    image = messages.image_from_message(make_image(values, "mono16", 2, big_endian))
+    assert np.array_equal(image[..., 1], grey)
+
+
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+def test_reads_bayer_patterns_by_the_ros_name(pattern):
+    channels = np.array(["rgb".index(letter) for letter in pattern]).reshape(2, 2)
+    mosaic = np.array(COLOUR, np.uint8)[np.tile(channels, (4, 5))]  # [8, 10]
+    image = messages.image_from_message(make_image(mosaic, f"bayer_{pattern}8", 3))
+    assert image.shape == (8, 10, 3)
+    assert np.array_equal(image, np.broadcast_to(COLOUR, image.shape))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "order"),
+    [("yuv422", "uyvy"), ("uyvy", "uyvy"), ("yuv422_yuy2", "yuyv"), ("yuyv", "yuyv")],
+)
+def test_reads_yuv422_in_both_byte_orders(encoding, order):
+    red, green, blue = COLOUR
+    # ITU-R BT.601 for digital video: luma 16 to 235.
+    y = round(16 + 0.257 * red + 0.504 * green + 0.098 * blue)
+    u = round(128 - 0.148 * red - 0.291 * green + 0.439 * blue)
+    v = round(128 + 0.439 * red - 0.368 * green - 0.071 * blue)
+    two_pixels = [{"y": y, "u": u, "v": v}[letter] for letter in order]
+    packed = np.tile(np.array(two_pixels, np.uint8), (4, 3))  # 4 rows of 6 pixels
+    image = messages.image_from_message(make_image(packed, encoding, padding=2, width=6))
+    assert image.shape == (4, 6, 3)
+    assert np.abs(image.astype(int) - COLOUR).max() <= 3
+
+
+def test_does_not_copy_an_unpadded_rgb_image():
+    message = make_image(random_rgb(), "rgb8")
+    image = messages.image_from_message(message)
+    message.data[0] ^= 0xFF
+    assert image[0, 0, 0] == message.data[0]
+
+
+SPARSE = np.array([[0, 1.5, np.nan], [np.inf, -np.inf, -2.0]], np.float32)
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+@pytest.mark.parametrize("padding", [0, 4])
+def test_reads_sparse_depth_in_metres_with_every_mark_for_none(padding, big_endian):
+    values = SPARSE.astype(">f4" if big_endian else "<f4")
+    depth = messages.sparse_depth_from_message(make_image(values, "32FC1", padding, big_endian))
+    assert depth.dtype == np.float32
+    assert np.array_equal(depth, np.array([[0, 1.5, 0], [0, 0, 0]], np.float32))
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_reads_sparse_depth_in_millimetres(big_endian):
+    values = np.array([[0, 1500, 65535]], ">u2" if big_endian else "<u2")
+    depth = messages.sparse_depth_from_message(make_image(values, "16UC1", 2, big_endian))
+    assert depth.dtype == np.float32
+    assert np.allclose(depth, [[0, 1.5, 65.535]])
+
+
+def without_rows(message):
+    message.height = 0
+    return message
+
+
+def with_step(message, step):
+    message.step = step
+    return message
+
+
+def truncated(message):
+    del message.data[-1:]
+    return message
+
+
+BAD_IMAGES = {
+    "empty_image": lambda: without_rows(make_image(random_rgb(), "rgb8")),
+    "image_step": lambda: with_step(make_image(random_rgb(), "rgb8"), 23),
+    "truncated_data": lambda: truncated(make_image(random_rgb(), "rgb8")),
+    "image_encoding": lambda: make_image(random_rgb(), "rgb24"),
+}
+
+
+@pytest.mark.parametrize("cause", BAD_IMAGES)
+def test_refuses_an_image_with_a_cause_and_a_sentence(cause):
+    with pytest.raises(messages.MessageError) as caught:
+        messages.image_from_message(BAD_IMAGES[cause]())
+    assert caught.value.cause == cause
+    assert isinstance(caught.value, InputError)
+    assert len(str(caught.value)) > 40
+
+
+def test_refuses_images_that_the_conversion_cannot_handle():
+    odd = make_image(np.zeros((4, 10), np.uint8), "yuv422", width=5)
+    tiny = make_image(np.zeros((2, 2), np.uint8), "bayer_rggb8")
+    for message in (odd, tiny):
+        with pytest.raises(messages.ImageEncodingError):
+            messages.image_from_message(message)
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        (make_image(SPARSE, "64FC1"), "sparse_depth_encoding"),
+        (truncated(make_image(SPARSE, "32FC1")), "truncated_data"),
+        (with_step(make_image(SPARSE, "32FC1"), 11), "image_step"),
+        (without_rows(make_image(SPARSE, "32FC1")), "empty_image"),
+    ],
+)
+def test_refuses_a_sparse_depth_with_a_cause(message, cause):
+    with pytest.raises(messages.MessageError) as caught:
+        messages.sparse_depth_from_message(message)
+    assert caught.value.cause == cause
+
+
+def make_camera_info(k_focal=0.0, p_focal=0.0):
+    info = CameraInfo(height=48, width=64)
+    info.k = [k_focal, 0.0, 31.0, 0.0, k_focal, 23.0, 0.0, 0.0, 1.0]
+    info.p = [p_focal, 0.0, 32.0, 0.0, 0.0, p_focal, 24.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    return info
+
+
+def test_takes_the_rectified_intrinsics_of_p_where_they_are_set():
+    intrinsics = messages.intrinsics_from_message(make_camera_info(k_focal=70.0, p_focal=80.0))
+    assert (intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy) == (80, 80, 32, 24)
+    assert (intrinsics.width, intrinsics.height) == (64, 48)
+
+
+def test_takes_k_where_p_is_not_set():
+    intrinsics = messages.intrinsics_from_message(make_camera_info(k_focal=70.0))
+    assert (intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy) == (70, 70, 31, 23)
+
+
+@pytest.mark.parametrize("focal", [0.0, -1.0, np.nan])
+def test_refuses_a_camera_info_without_focal_length(focal):
+    with pytest.raises(messages.ZeroFocalLengthError, match="calibrated"):
+        messages.intrinsics_from_message(make_camera_info(k_focal=focal, p_focal=focal))
+
+
+def make_header():
+    header = Header(frame_id="camera")
+    header.stamp.sec = 7
+    return header
+
+
+def test_writes_depth_in_metres_with_nan_as_it_is():
+    depth = np.array([[1.25, np.nan]], np.float32)
+    message = messages.depth_to_message(depth, make_header(), "32FC1")
+    assert (message.encoding, message.height, message.width, message.step) == ("32FC1", 1, 2, 8)
+    assert message.header == make_header()
+    assert np.array_equal(np.frombuffer(message.data, np.float32), depth[0], equal_nan=True)
+
+
+def test_writes_depth_in_millimetres_with_zero_for_what_cannot_be_said():
+    depth = np.array([[1.2345, np.nan, 65.535, 65.6, 1e9]], np.float32)
+    message = messages.depth_to_message(depth, make_header(), "16UC1")
+    assert (message.encoding, message.step) == ("16UC1", 10)
+    assert np.frombuffer(message.data, np.uint16).tolist() == [1234, 0, 65535, 0, 0]
+
+
+def test_rewrites_only_the_header_of_a_camera_info():
+    info = make_camera_info(k_focal=70.0, p_focal=80.0)
+    info.d = [0.1, 0.2]
+    info.distortion_model = "plumb_bob"
+    copy = messages.camera_info_to_message(info, make_header())
+    assert copy.header == make_header()
+    assert info.header.frame_id == ""
+    copy.header = info.header
+    assert copy == info
+
+
+def read_cloud(message):
+    """x, y, z and rgb of a cloud by its own field description."""
+    types = {field.name: ("<f4", field.offset) for field in message.fields}
+    assert {field.datatype for field in message.fields} == {7}  # FLOAT32
+    names, formats = list(types), [kind for kind, _ in types.values()]
+    offsets = [offset for _, offset in types.values()]
+    layout = np.dtype(
+        {"names": names, "formats": formats, "offsets": offsets, "itemsize": message.point_step}
+    )
+    assert message.row_step == message.width * message.point_step
+    return np.frombuffer(message.data, layout).reshape(message.height, message.width)
+
+
+POINTS = np.arange(24, dtype=np.float32).reshape(2, 4, 3) + 1
+
+
+def colours_of(cloud):
+    packed = cloud["rgb"].copy().view(np.uint32)
+    return np.stack([packed >> 16 & 255, packed >> 8 & 255, packed & 255], axis=-1)
+
+
+def test_writes_an_organised_cloud_that_keeps_unknown_points():
+    points, image = POINTS.copy(), random_rgb(2, 4)
+    points[1, 2] = np.nan
+    message = messages.cloud_to_message(points, image, make_header(), organized=True)
+    assert (message.height, message.width, message.is_dense) == (2, 4, False)
+    cloud = read_cloud(message)
+    xyz = np.stack([cloud[axis] for axis in "xyz"], axis=-1)
+    assert np.array_equal(xyz, points, equal_nan=True)
+    assert np.array_equal(colours_of(cloud), image)
+
+
+def test_calls_an_organised_cloud_dense_only_if_it_is():
+    message = messages.cloud_to_message(POINTS, random_rgb(2, 4), make_header(), organized=True)
+    assert message.is_dense is True
+
+
+def test_leaves_unknown_points_out_of_an_unorganised_cloud():
+    points, image = POINTS.copy(), random_rgb(2, 4)
+    points[1, 2] = np.nan
+    message = messages.cloud_to_message(points, image, make_header(), organized=False)
+    assert (message.height, message.width, message.is_dense) == (1, 7, True)
+    cloud = read_cloud(message)
+    known = np.isfinite(points[..., 0])
+    assert np.array_equal(cloud["z"][0], points[known][:, 2])
+    assert np.array_equal(colours_of(cloud)[0], image[known])
+
+
+def test_writes_an_empty_cloud_where_nothing_is_known():
+    points = np.full((2, 4, 3), np.nan, np.float32)
+    message = messages.cloud_to_message(points, random_rgb(2, 4), make_header(), organized=False)
+    assert (message.height, message.width, len(message.data)) == (1, 0, 0)
+
+
+def test_converts_a_vga_frame_in_a_few_milliseconds():
+    image = random_rgb(480, 640)
+    depth = np.random.default_rng(1).uniform(1, 20, (480, 640)).astype(np.float32)
+    incoming = make_image(image[..., ::-1], "bgr8")
+    sparse = make_image(depth, "32FC1")
+
+    def convert():
+        start = time.perf_counter()
+        messages.image_from_message(incoming)
+        messages.sparse_depth_from_message(sparse)
+        messages.depth_to_message(depth, make_header(), "32FC1")
+        return time.perf_counter() - start
+
+    # The fastest of several, because the machine may be busy; a slow setter takes 40 ms and more.
+    assert min(convert() for _ in range(10)) < 0.015
