@@ -244,15 +244,16 @@ def _to_millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
 
 def _single_channel(values: NDArray, header: Header, encoding: str) -> Image:  # type: ignore[type-arg]
     height, width = values.shape
-    return Image(
+    message = Image(
         header=header,
         height=height,
         width=width,
         encoding=encoding,
         is_bigendian=BIG_ENDIAN_HOST,
         step=width * values.itemsize,
-        data=_bytes(values),
     )
+    _append(values, message.data)
+    return message
 
 
 def cloud_to_message(
@@ -267,16 +268,13 @@ def cloud_to_message(
         organized: keep the image's rows and columns, unknown points as NaN; otherwise one row
             without the unknown points.
     """
-    height, width = points.shape[:2]
-    cloud = np.empty((height, width, 4), np.float32)
-    cloud[..., :3] = points
-    _pack_rgb(image, cloud.view(np.uint32)[..., 3])
+    cloud = cv2.merge([*cv2.split(points), _packed_rgb(image)])  # [H, W, 4]
     known = np.isfinite(points[..., 2])
     is_dense = bool(known.all())
     if not organized:
         cloud = cloud[known][None]  # [1, N, 4]
         is_dense = True
-    return PointCloud2(
+    message = PointCloud2(
         header=header,
         height=cloud.shape[0],
         width=cloud.shape[1],
@@ -284,9 +282,10 @@ def cloud_to_message(
         is_bigendian=BIG_ENDIAN_HOST,
         point_step=16,
         row_step=16 * cloud.shape[1],
-        data=_bytes(cloud),
         is_dense=is_dense,
     )
+    _append(cloud, message.data)
+    return message
 
 
 _CLOUD_FIELDS = [
@@ -295,17 +294,14 @@ _CLOUD_FIELDS = [
 ]
 
 
-def _pack_rgb(image: NDArray[np.uint8], packed: NDArray[np.uint32]) -> None:
+def _packed_rgb(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """0x00RRGGBB per pixel, the bits that PCL and RViz read from the float field ``rgb``."""
-    packed[...] = image[..., 0]
-    for channel in (1, 2):
-        np.left_shift(packed, 8, out=packed)
-        np.bitwise_or(packed, image[..., channel], out=packed)
+    blue_first = cv2.cvtColor(image, cv2.COLOR_RGB2BGRA).view("<u4")[..., 0]
+    packed = blue_first & np.uint32(0x00FFFFFF)  # without alpha: with it some colours are NaN
+    return packed.view(np.float32)
 
 
-def _bytes(values: NDArray) -> array[int]:  # type: ignore[type-arg]
-    """Message data; anything but a fresh ``array('B')`` is slow or refused by rclpy's setters."""
-    data = array("B")
+def _append(values: NDArray, data: array[int]) -> None:  # type: ignore[type-arg]
+    """Write into a new message's own array; its setter would copy, check or refuse."""
     if values.size:
         data.frombytes(memoryview(np.ascontiguousarray(values)).cast("B"))
-    return data

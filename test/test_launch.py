@@ -7,11 +7,12 @@ import sys
 
 import pytest
 
-launch = pytest.importorskip("launch", reason="launch is not on PyPI: needs a ROS installation")
 pytest.importorskip("launch.actions", reason="launch is not on PyPI: needs a ROS installation")
-launch_pytest = pytest.importorskip("launch_pytest", reason="launch_pytest is not installed")
+pytest.importorskip("launch_pytest", reason="launch_pytest is not installed")
 pytest.importorskip("launch_ros", reason="launch_ros is not installed")
 
+import launch
+import launch_pytest
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
