@@ -57,6 +57,7 @@ class Outcome:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Print the tables; 2 if the bundle cannot be used."""
     options = _parser().parse_args(arguments)
     try:
         completer = DepthCompleter.from_bundle(options.bundle, threads=options.threads)

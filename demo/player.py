@@ -1,0 +1,171 @@
+"""The camera and LiDAR of the demo: publishes the panning window at a rate the node sustains."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from array import array
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from demo import topics
+from demo.exchange import Exchange
+from demo.pan import Frame, Pan
+from starrygazer_ros.messages import depth_to_message
+
+FRAME_ID = "camera_optical_frame"
+CONNECT_TIMEOUT = 30.0  # s
+ANSWER_TIMEOUT = 10.0  # s; a frame without an answer is lost, the next one follows
+UNPACED_FRAMES = 3  # wait for each answer: they warm up and measure the pace
+# Period over the slowest of the last answers: the node also makes the cloud after its answer.
+HEADROOM = 1.4
+FASTEST_PERIOD = 0.1  # s
+
+
+class Player(Node):
+    """Publishes frames and measures how long the node takes to answer."""
+
+    def __init__(self) -> None:
+        super().__init__("player")
+        qos = QoSProfile(depth=topics.QOS_DEPTH, reliability=ReliabilityPolicy.RELIABLE)
+        self._image = self.create_publisher(Image, topics.IMAGE, qos)
+        self._camera_info = self.create_publisher(CameraInfo, topics.CAMERA_INFO, qos)
+        self._sparse_depth = self.create_publisher(Image, topics.SPARSE_DEPTH, qos)
+        self._published_at: dict[int, float] = {}
+        self._last = 0
+        self._answers: deque[float] = deque(maxlen=3)
+        self.create_subscription(Image, topics.DEPTH, self._on_depth, qos)
+
+    @property
+    def connected(self) -> bool:
+        """The node subscribes to all three topics and publishes depth."""
+        publishers = (self._image, self._camera_info, self._sparse_depth)
+        return (
+            all(publisher.get_subscription_count() > 0 for publisher in publishers)
+            and self.count_publishers(topics.DEPTH) > 0
+        )
+
+    @property
+    def waiting(self) -> bool:
+        """The frame published last has no answer yet."""
+        return self._last in self._published_at
+
+    @property
+    def period(self) -> float:
+        """Seconds between two frames that leave the node time for each."""
+        return max([FASTEST_PERIOD, *(HEADROOM * answer for answer in self._answers)])
+
+    def publish_camera_info(self, frame: Frame) -> None:
+        """Publish the calibration alone."""
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=FRAME_ID)
+        self._camera_info.publish(_camera_info(frame, header))
+
+    def publish(self, frame: Frame) -> int:
+        """Publish one frame; returns its stamp in nanoseconds."""
+        now = self.get_clock().now()
+        header = Header(stamp=now.to_msg(), frame_id=FRAME_ID)
+        self._last = int(now.nanoseconds)
+        self._published_at[self._last] = time.perf_counter()
+        self._camera_info.publish(_camera_info(frame, header))
+        self._sparse_depth.publish(depth_to_message(frame.sparse_depth, header, "32FC1"))
+        self._image.publish(_rgb8(frame, header))
+        return self._last
+
+    def _on_depth(self, message: Image) -> None:
+        stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        published_at = self._published_at.pop(stamp, None)
+        if published_at is not None:
+            self._answers.append(time.perf_counter() - published_at)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Publish all frames, then exit; 1 if the node is not there."""
+    parser = argparse.ArgumentParser(prog="python -m demo.player", description=__doc__)
+    parser.add_argument("--frames", type=int, required=True)
+    parser.add_argument("--exchange", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    exchange = Exchange(options.exchange)
+    rclpy.init()
+    player = Player()
+    executor = SingleThreadedExecutor()
+    executor.add_node(player)
+    try:
+        return _play(player, executor, Pan(options.frames), exchange)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    finally:
+        executor.shutdown()
+        player.destroy_node()
+        rclpy.try_shutdown()
+
+
+def _play(player: Player, executor: SingleThreadedExecutor, pan: Pan, exchange: Exchange) -> int:
+    def node_hears() -> bool:
+        """Discovery is over on both sides: the node says that it received the calibration."""
+        if not (player.connected and exchange.recorder_ready):
+            return False
+        player.publish_camera_info(pan.frame(0))
+        return exchange.diagnostics().get("received camera_info", "0") != "0"
+
+    if not _spin_until(executor, node_hears, CONNECT_TIMEOUT):
+        print(f"no completion node and recorder within {CONNECT_TIMEOUT:.0f} s", file=sys.stderr)
+        return 1
+    for index in range(pan.frames):
+        start = time.perf_counter()
+        exchange.add_sent(player.publish(pan.frame(index)), index)
+        if index < UNPACED_FRAMES:
+            _spin_until(executor, lambda: not player.waiting, ANSWER_TIMEOUT)
+        rest = start + player.period - time.perf_counter()
+        _spin_until(executor, lambda: False, rest)
+    return 0
+
+
+def _spin_until(
+    executor: SingleThreadedExecutor, condition: Callable[[], bool], timeout: float
+) -> bool:
+    end = time.perf_counter() + timeout
+    while not condition():
+        rest = end - time.perf_counter()
+        if rest <= 0:
+            return False
+        executor.spin_once(timeout_sec=min(rest, 0.1))
+    return True
+
+
+def _rgb8(frame: Frame, header: Header) -> Image:
+    height, width, channels = frame.image.shape
+    return Image(
+        header=header,
+        height=height,
+        width=width,
+        encoding="rgb8",
+        step=width * channels,
+        data=array("B", frame.image.tobytes()),
+    )
+
+
+def _camera_info(frame: Frame, header: Header) -> CameraInfo:
+    camera = frame.intrinsics
+    return CameraInfo(
+        header=header,
+        height=camera.height,
+        width=camera.width,
+        distortion_model="plumb_bob",
+        d=[0.0] * 5,
+        k=[camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0],
+        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p=[camera.fx, 0.0, camera.cx, 0.0, 0.0, camera.fy, camera.cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
