@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from bundles import expected_depth
 
+from bundles import expected_depth
 from starrygazer_ros.completion import (
     BackendUnavailableError,
     DepthCompleter,

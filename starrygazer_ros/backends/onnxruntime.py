@@ -42,9 +42,7 @@ class OnnxRuntimeEngine:
             raise BackendUnavailableError(f"ONNX Runtime cannot load {path}: {error}") from error
         self._outputs = [output.name for output in self._session.get_outputs()]
         provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")
-        self.description = (
-            f"onnxruntime {onnxruntime.__version__}, {provider}, {threads} threads"
-        )
+        self.description = f"onnxruntime {onnxruntime.__version__}, {provider}, {threads} threads"
 
     def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         """Compute all outputs of the graph by name."""

@@ -1,4 +1,4 @@
-"""Model bundles: a folder with engines, a manifest that describes them, and hashes of every file."""
+"""Model bundles: a folder with engines, a manifest that describes them, and a hash per file."""
 
 from __future__ import annotations
 

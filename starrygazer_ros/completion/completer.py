@@ -205,7 +205,7 @@ class DepthCompleter:
 
         def side(pixels: int) -> int:
             rounded = max(1, round(pixels * scale / spec.multiple)) * spec.multiple
-            return min(max(rounded, spec.minimum), spec.maximum)
+            return int(min(max(rounded, spec.minimum), spec.maximum))
 
         return side(height), side(width)
 
@@ -249,4 +249,4 @@ def _pad(array: NDArray, padding: tuple[tuple[int, int], tuple[int, int]]) -> ND
 
 def _to_tensor(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """RGB uint8 [H, W, 3] to float32 [1, 3, H, W] in 0..1."""
-    return cv2.dnn.blobFromImage(image, scalefactor=1.0 / 255.0)
+    return np.asarray(cv2.dnn.blobFromImage(image, scalefactor=1.0 / 255.0), np.float32)

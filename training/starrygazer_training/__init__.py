@@ -1,0 +1,1 @@
+"""Offline training of the model bundles that starrygazer_ros runs."""

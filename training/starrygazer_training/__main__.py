@@ -105,9 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, default=Path("models/default"), help="bundle folder")
     parser.add_argument("--version", default="0.1.0", help="version of the bundle")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
-    parser.add_argument("--teacher-steps", type=int, default=1000)
-    parser.add_argument("--student-steps", type=int, default=5000)
-    parser.add_argument("--refinement-steps", type=int, default=3000)
+    parser.add_argument("--teacher-steps", type=int, default=450)
+    parser.add_argument("--student-steps", type=int, default=3200)
+    parser.add_argument("--refinement-steps", type=int, default=5000)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""One training loop for every network: warm-up and cosine decay, EMA, bf16, checkpoint and resume."""
+"""One training loop for every network: warm-up, cosine decay, EMA, bf16, checkpoint, resume."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ from starrygazer_training.distillation import label_path, load_student
 from starrygazer_training.features import image_tensor
 from starrygazer_training.pairs import pseudo_ground_truth, sample_sparse, segment
 from starrygazer_training.refinement import MULTIPLE, Refinement
-from starrygazer_training.student import Student
 from starrygazer_training.student import MULTIPLE as MDE_MULTIPLE
+from starrygazer_training.student import Student
 
 CROP = (256, 320)
 MDE_PIXELS = 65536
@@ -35,7 +35,9 @@ EDGE_SCALES = 3
 def mde_size(height: int, width: int) -> tuple[int, int]:
     """Input size of the MDE for an image, as ``DepthCompleter`` chooses it."""
     scale = (MDE_PIXELS / (height * width)) ** 0.5
-    rows, columns = (max(1, round(s * scale / MDE_MULTIPLE)) * MDE_MULTIPLE for s in (height, width))
+    rows, columns = (
+        max(1, round(s * scale / MDE_MULTIPLE)) * MDE_MULTIPLE for s in (height, width)
+    )
     return rows, columns
 
 

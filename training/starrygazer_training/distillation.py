@@ -37,6 +37,7 @@ class Distillation(nn.Module):
         self.project = nn.Conv2d(WIDTHS[FEATURE_STAGE], WIDTH, 1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Relative inverse depth [B, 1, H, W] and imitated features [B, 384, H/16, W/16]."""
         features = self.student.encode(image)
         return self.student.decode(features), self.project(features[FEATURE_STAGE])
 
@@ -71,7 +72,7 @@ class _Photo:
         self._features = feature_path(work / "cache", frame, TOKENS, flip=False)
 
     def crop(self, rng: random.Random) -> tuple[Tensor, Tensor, Tensor]:
-        """A random crop: image [3, H, W], relative depth [1, H/2, W/2], features [384, H/16, W/16]."""
+        """A random crop: image, relative depth at half and features at 1/16 of its size."""
         height, width = self.image.shape[:2]
         share = rng.uniform(0.55, 1.0)
         aspect = CROP[1] / CROP[0] * rng.uniform(0.85, 1.2)
@@ -158,7 +159,9 @@ def train(root: Path, work: Path, steps: int, batch: int = 8) -> None:
             figures["photos L1"].append(float(relative_depth_loss(prediction, label, valid, 0.0)))
         for frame in nyu:
             prediction, _ = model(image_tensor(frame.image(), *CROP))
-            abs_rel, pearson = affine_abs_rel(prediction, torch.from_numpy(frame.depth())[None, None])
+            abs_rel, pearson = affine_abs_rel(
+                prediction, torch.from_numpy(frame.depth())[None, None]
+            )
             figures["nyu AbsRel"].append(abs_rel)
             figures["nyu Pearson"].append(pearson)
         return {name: float(np.mean(values)) for name, values in figures.items()}

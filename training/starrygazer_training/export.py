@@ -64,7 +64,10 @@ def golden_input() -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     v, u = np.mgrid[0:rows, 0:columns].astype(np.float32)
     depth = np.minimum(6.0, 90.0 / np.maximum(v - 40.0, 1.0)).astype(np.float32)
     colour = np.dstack([120 + 60 * np.sin(u / 7), 110 + 50 * np.sin(v / 5), 140 - v / 2])
-    for top, left, bottom, right, z, tint in ((50, 20, 95, 60, 2.2, 60), (30, 95, 80, 130, 3.4, 200)):
+    for top, left, bottom, right, z, tint in (
+        (50, 20, 95, 60, 2.2, 60),
+        (30, 95, 80, 130, 3.4, 200),
+    ):
         depth[top:bottom, left:right] = z
         colour[top:bottom, left:right] = (tint, 255 - tint, 90)
     image = cv2.GaussianBlur(np.clip(colour, 0, 255).astype(np.uint8), (3, 3), 0)

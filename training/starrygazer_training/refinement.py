@@ -1,4 +1,4 @@
-"""The refinement network: image, relative depth and sparse depth in, dense depth and confidence out.
+"""The refinement network: image, relative and sparse depth in, dense depth and confidence out.
 
 Four steps, all inside the graph:
 
@@ -79,7 +79,7 @@ class Refinement(nn.Module):
     def log_depth(
         self, image: Tensor, relative_depth: Tensor, sparse_depth: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Centred log depth and log of its expected error [B, 1, H, W], and the centre [B, 1, 1, 1]."""
+        """Centred log depth, log of its expected error, both [B, 1, H, W], and the centre."""
         with torch.autocast("cpu", enabled=False):
             log_sparse, mask, centre = centred_log(sparse_depth)
             aligned = align(relative_depth, log_sparse, mask)  # [B, 1, H, W]

@@ -14,7 +14,9 @@ DECODER_WIDTH = 48
 MULTIPLE = 32
 
 
-def _conv(inputs: int, outputs: int, stride: int = 1, kernel: int = 3, groups: int = 1) -> nn.Module:
+def _conv(
+    inputs: int, outputs: int, stride: int = 1, kernel: int = 3, groups: int = 1
+) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outputs),
@@ -29,6 +31,7 @@ class ResidualBlock(nn.Module):
         self.body = nn.Sequential(_conv(width, width), nn.ReLU(), _conv(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] to the same shape."""
         return F.relu(x + self.body(x))
 
 
@@ -47,6 +50,7 @@ class InvertedBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] to the same shape."""
         return x + self.body(x)
 
 

@@ -18,11 +18,14 @@ from starrygazer_training.dinov2 import LAYERS, WIDTH
 from starrygazer_training.features import extract, feature_path, image_tensor
 from starrygazer_training.relative_loss import (
     affine_abs_rel,
+    align,
     pooled_inverse_depth,
     relative_depth_loss,
 )
 
 TOKENS = 850
+FEATURE_DROPOUT = 0.3  # few scenes have depth: without it the head learns the rooms by heart
+CEILING_WEIGHT = 0.5
 UPSAMPLING = 4  # output cells per patch side
 
 
@@ -70,6 +73,7 @@ class _Sample:
     """One training frame with its cached features, at head resolution."""
 
     def __init__(self, frame: Frame, cache: Path, flip: bool) -> None:
+        self.frame = frame
         features = np.load(feature_path(cache, frame, TOKENS, flip))
         self.features = torch.from_numpy(features)
         size = tuple(UPSAMPLING * s for s in self.features.shape[-2:])
@@ -79,6 +83,24 @@ class _Sample:
             self.image, self.depth = self.image.flip(-1), self.depth.flip(-1)
         inverse, valid = pooled_inverse_depth(self.depth[None], size)
         self.inverse_depth, self.valid = inverse[0], valid[0]
+        self.ceiling = _ceiling(self.inverse_depth, self.valid)
+
+
+def _ceiling(inverse_depth: Tensor, valid: Tensor) -> Tensor:
+    """Upper bound of inverse depth above the highest LiDAR return of each column, 0 = no bound.
+
+    A LiDAR does not see the sky, and without any supervision there the head calls it near. On a
+    road nothing above the highest return is nearer than the highest returns around it.
+
+    Args:
+        inverse_depth: [1, h, w].
+        valid: [1, h, w] in {0, 1}.
+    """
+    top = valid.argmax(dim=1, keepdim=True)  # first valid row of each column, 0 if there is none
+    highest = inverse_depth.gather(1, top) * valid.gather(1, top)
+    bound = F.max_pool1d(highest, 9, stride=1, padding=4)
+    rows = torch.arange(valid.shape[1]).view(1, -1, 1)
+    return bound * (rows < top)
 
 
 def _samples(root: Path, cache: Path) -> tuple[dict[str, list[_Sample]], dict[str, list[_Sample]]]:
@@ -111,16 +133,27 @@ def train(root: Path, work: Path, steps: int, batch: int = 8) -> None:
         features = torch.stack([s.features.float() for s in samples])
         image = torch.stack([s.image for s in samples])
         image = image * (0.8 + 0.4 * rng.random()) + 0.1 * (rng.random() - 0.5)
-        keep = (torch.rand(features.shape[:3] + (1, 1)) > 0.1).float() / 0.9
+        keep = (torch.rand(*features.shape[:3], 1, 1) > FEATURE_DROPOUT).float()
+        keep = keep / (1 - FEATURE_DROPOUT)
         prediction = model(features * keep, image)
-        target = torch.stack([s.inverse_depth for s in samples])
-        return relative_depth_loss(prediction.float(), target, torch.stack([s.valid for s in samples]))
+        target, valid, ceiling = (
+            torch.stack([getattr(s, name) for s in samples])
+            for name in ("inverse_depth", "valid", "ceiling")
+        )
+        loss = relative_depth_loss(prediction.float(), target, valid)
+        if "kitti" in samples[0].frame.dataset:
+            excess = F.relu(align(prediction.float(), target, valid) - ceiling) * (ceiling > 0)
+            spread = target[valid > 0].std() + 1e-6
+            loss = loss + CEILING_WEIGHT * (excess / spread).mean()
+        return loss
 
     def validate(model: nn.Module) -> dict[str, float]:
         figures = {}
         for dataset, samples in validation.items():
             scores = [
-                affine_abs_rel(model(s.features[None].float(), s.image[None]).float(), s.depth[None])
+                affine_abs_rel(
+                    model(s.features[None].float(), s.image[None]).float(), s.depth[None]
+                )
                 for s in samples
             ]
             abs_rel, pearson = np.mean(scores, axis=0)
@@ -128,7 +161,9 @@ def train(root: Path, work: Path, steps: int, batch: int = 8) -> None:
         return figures
 
     torch.manual_seed(0)
-    TrainingRun("teacher", work, TeacherHead(), steps, learning_rate=1e-3, validations=4).fit(step, validate)
+    TrainingRun("teacher", work, TeacherHead(), steps, learning_rate=1e-3, validations=4).fit(
+        step, validate
+    )
 
 
 @torch.inference_mode()

@@ -1,0 +1,118 @@
+"""The refinement network's fixed parts, and the promise that it scales with its input."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from starrygazer_training.refinement import (
+    Refinement,
+    align,
+    centred_log,
+    convex_upsample,
+    propagate,
+    shepard,
+)
+
+
+def scene(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Image, relative depth and a sparse depth of 1 to 5 m, 64x96."""
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.rand(1, 3, 64, 96, generator=generator)
+    relative = torch.rand(1, 1, 64, 96, generator=generator)
+    depth = 1 + 4 * torch.rand(1, 1, 64, 96, generator=generator)
+    sparse = depth * (torch.rand(1, 1, 64, 96, generator=generator) < 0.05)
+    return image, relative, sparse
+
+
+@pytest.fixture(scope="module")
+def model() -> Refinement:
+    """A network whose every weight matters: the heads do not start at zero here."""
+    torch.manual_seed(0)
+    network = Refinement().eval()
+    for head in (network.coarse, network.fine):
+        torch.nn.init.normal_(head.weight, std=0.05)
+    return network
+
+
+@pytest.mark.parametrize("k", [0.1, 0.5, 3.0, 50.0])
+@torch.inference_mode()
+def test_multiplying_the_sparse_depth_multiplies_the_output(model: Refinement, k: float) -> None:
+    image, relative, sparse = scene()
+    depth, confidence = model(image, relative, sparse)
+    scaled_depth, scaled_confidence = model(image, relative, k * sparse)
+    torch.testing.assert_close(scaled_depth, k * depth, rtol=1e-4, atol=0)
+    torch.testing.assert_close(scaled_confidence, confidence, rtol=1e-3, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_relative_depth_matters_only_up_to_scale_and_shift(model: Refinement) -> None:
+    image, relative, sparse = scene()
+    depth, _ = model(image, relative, sparse)
+    other, _ = model(image, 7 * relative - 3, sparse)
+    torch.testing.assert_close(other, depth, rtol=1e-3, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_alignment_recovers_an_affine_inverse_depth_despite_outliers() -> None:
+    _, relative, _ = scene()
+    inverse = 0.2 + 0.5 * relative
+    sparse = (1 / inverse) * (torch.rand(1, 1, 64, 96) < 0.1)
+    rows, columns = (sparse[0, 0] > 0).nonzero(as_tuple=True)
+    sparse[0, 0, rows[::10], columns[::10]] *= 2  # one point in ten is wrong
+    log_sparse, mask, centre = centred_log(sparse)
+    aligned = torch.exp(align(relative, log_sparse, mask) + centre)
+    error = (aligned * inverse - 1).abs()
+    assert error.median() < 0.02
+
+
+@torch.inference_mode()
+def test_alignment_never_inverts_the_order_of_relative_depth() -> None:
+    _, relative, _ = scene()
+    sparse = (1 + relative) * (torch.rand(1, 1, 64, 96) < 0.1)  # nearer means farther: nonsense
+    log_sparse, mask, _ = centred_log(sparse)
+    aligned = align(relative, log_sparse, mask)
+    assert aligned.std() < 1e-3  # a constant, not a flipped scene
+
+
+@torch.inference_mode()
+def test_interpolation_keeps_a_constant_and_stays_within_its_samples() -> None:
+    mask = (torch.rand(1, 1, 50, 70) < 0.01).float()
+    mask[..., 3, 5] = 1
+    constant, _ = shepard(torch.full_like(mask, 0.7), mask)
+    torch.testing.assert_close(constant, torch.full_like(mask, 0.7), rtol=1e-4, atol=1e-4)
+    values = torch.rand_like(mask)
+    interpolated, _ = shepard(values, mask)
+    known = values[mask > 0]
+    assert interpolated.min() >= known.min() - 1e-4
+    assert interpolated.max() <= known.max() + 1e-4
+
+
+@torch.inference_mode()
+def test_density_falls_with_the_distance_to_the_nearest_sample() -> None:
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., 32, 32] = 1
+    _, density = shepard(mask, mask)
+    row = density[0, 0, 32, 32:]
+    assert (row.diff() <= 1e-6).all()
+    assert row[0] > row[8] > row[30]
+
+
+@torch.inference_mode()
+def test_propagation_and_upsampling_are_affine_means() -> None:
+    field = torch.rand(1, 1, 8, 8)
+    affinity = torch.softmax(torch.randn(1, 9, 8, 8), 1)
+    shifted = propagate(field + 2.0, affinity) - propagate(field, affinity)
+    torch.testing.assert_close(shifted, torch.full_like(field, 2.0))
+    fine = convex_upsample(field, torch.randn(1, 36, 8, 8))
+    assert fine.shape == (1, 1, 16, 16)
+    assert fine.min() >= field.min()
+    assert fine.max() <= field.max()
+
+
+@torch.inference_mode()
+def test_convex_upsampling_puts_subpixels_where_they_belong() -> None:
+    field = torch.arange(16.0).view(1, 1, 4, 4)
+    weights = torch.full((1, 36, 4, 4), -50.0)
+    weights[:, 4::9] = 50.0  # every sub-pixel copies its own coarse pixel
+    expected = field.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    torch.testing.assert_close(convex_upsample(field, weights), expected)
