@@ -1,3 +1,3 @@
-"""Dense metric depth from a camera image and sparse depth: a ROS 2 node, a library and a command."""
+"""Dense metric depth from a camera image and sparse depth: ROS 2 node, library and command."""
 
 __version__ = "0.1.0"
