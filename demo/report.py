@@ -1,10 +1,8 @@
-"""What came of a run of the demo: counts, errors against the true depth, pictures."""
+"""What came of a run of the demo: errors against the true depth, pictures, the summary."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,73 +11,14 @@ import numpy as np
 from benchmarks import metrics
 from benchmarks.baselines import affine_fit, barycentric
 from benchmarks.metrics import Metrics
-from demo.exchange import Exchange, Values
+from demo.counts import Counts, latencies
+from demo.exchange import Exchange
 from demo.pan import HEIGHT, SCAN_LINES, WIDTH, Pan
 from starrygazer_ros.completion import DepthCompleter
 from starrygazer_ros.files import write_image
 from starrygazer_ros.visualization import render_points, strip
 
 OURS, BARYCENTRIC, AFFINE = "ours", "barycentric", "affine"
-
-_ON_THE_WAY = ("no_partner", "not_finished", "lost_before_node", "lost_after_node")
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What became of the frames.
-
-    Attributes:
-        sent: published by the player.
-        completed: dense depth images that reached the recorder.
-        dropped: the others, by cause.
-    """
-
-    sent: int
-    completed: int
-    dropped: dict[str, int]
-
-    @property
-    def consistent(self) -> bool:
-        """Every frame is accounted for exactly once."""
-        return self.sent == self.completed + sum(self.dropped.values())
-
-    @property
-    def settled(self) -> bool:
-        """No frame is still on its way."""
-        return self.consistent and not any(cause in self.dropped for cause in _ON_THE_WAY)
-
-
-def count(sent: int, received: int, diagnostics: Values) -> Counts:
-    """Account for every frame with the node's own counters.
-
-    Args:
-        sent: frames that the player published.
-        received: dense depth images that the recorder got.
-        diagnostics: the node's last.
-    """
-
-    def number(key: str) -> int:
-        return int(diagnostics.get(key, "0"))
-
-    dropped = {
-        key.removeprefix("dropped "): int(value)
-        for key, value in diagnostics.items()
-        if key.startswith("dropped ")
-    }
-    dropped["no_partner"] = number("unmatched image") + number("waiting image")
-    dropped["not_finished"] = number("in work")
-    dropped["lost_before_node"] = sent - number("received image")
-    dropped["lost_after_node"] = number("completed") - received
-    return Counts(sent, received, {cause: n for cause, n in dropped.items() if n})
-
-
-def latencies(diagnostics: Values) -> dict[str, dict[str, float]]:
-    """Milliseconds by stage and percentile."""
-    stages: dict[str, dict[str, float]] = {}
-    for key, value in diagnostics.items():
-        if match := re.fullmatch(r"latency (\w+) (p\d+) ms", key):
-            stages.setdefault(match[1], {})[match[2]] = float(value)
-    return stages
 
 
 def score(
@@ -129,10 +68,10 @@ def draw(exchange: Exchange, pan: Pan, folder: Path) -> None:
         )
 
 
-def summarise(
-    counts: Counts, errors: dict[str, Metrics], diagnostics: Values, rate: float
-) -> dict[str, Any]:
+def summarise(counts: Counts, errors: dict[str, Metrics], exchange: Exchange) -> dict[str, Any]:
     """Everything in numbers, as written to ``summary.json``."""
+    diagnostics, sent = exchange.diagnostics(), sorted(exchange.sent())
+    rate = (len(sent) - 1) * 1e9 / (sent[-1] - sent[0]) if len(sent) > 1 else 0.0
     ours = errors[OURS]
     others = [errors[BARYCENTRIC], errors[AFFINE]]
     return {

@@ -1,0 +1,196 @@
+"""Run player, node and recorder as three processes until every frame is accounted for."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from demo import topics
+from demo.counts import Counts, count, latencies
+from demo.exchange import Exchange
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+FASTDDS_PROFILE = REPOSITORY / "config" / "fastdds_large_images.xml"
+PLAY_TIMEOUT = 100.0  # s
+SETTLE_TIMEOUT = 10.0  # s after the last frame was sent
+UNCHANGED = 3.0  # s without news are the end; diagnostics come once a second
+STOP_TIMEOUT = 10.0  # s from SIGINT to the end of a process
+
+
+class DemoError(Exception):
+    """The demo could not run to its end."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What to run.
+
+    Attributes:
+        exchange: what the processes report.
+        frames: number of frames to play.
+        bundle: name or folder of the model bundle.
+        logs: existing folder for the processes' output.
+    """
+
+    exchange: Exchange
+    frames: int
+    bundle: str
+    logs: Path
+
+    def play(self) -> int | None:
+        """Run the three processes.
+
+        Returns:
+            The node's peak resident memory in bytes, None where the system does not tell.
+
+        Raises:
+            DemoError: a process failed, or it took too long.
+        """
+        environment = _environment()
+        print(
+            "camera, completion node and recorder talk over DDS, "
+            f"ROS_DOMAIN_ID={environment['ROS_DOMAIN_ID']}"
+        )
+        at = ["--exchange", str(self.exchange.folder)]
+        node_arguments = [*topics.NODE_ARGUMENTS, "-p", f"model:={self.bundle}"]
+        frames = ["--frames", str(self.frames)]
+        with (
+            _process("demo.recorder", at, self._log("recorder"), environment) as recorder,
+            _process(
+                "starrygazer_ros.nodes.completion_node",
+                node_arguments,
+                self._log("node"),
+                environment,
+            ) as node,
+            _process("demo.player", [*frames, *at], self._log("player"), environment) as player,
+        ):
+            services = {"recorder": recorder, "node": node}
+            with tqdm(total=self.frames, desc="playing", unit="frame") as bar:
+                self._watch(player, services, bar)
+                self._settle(services)
+                self._show(bar)
+            memory = _peak_memory(node.pid)
+        for name, process in services.items():
+            if process.returncode != 0:
+                raise DemoError(self._ended(name, process.returncode))
+        return memory
+
+    def counts(self) -> Counts:
+        """What became of the frames, as far as is known by now."""
+        exchange = self.exchange
+        return count(len(exchange.sent()), len(exchange.depth_stamps()), exchange.diagnostics())
+
+    def latencies(self) -> dict[str, dict[str, float]]:
+        """The node's latencies in milliseconds, by stage and percentile."""
+        return latencies(self.exchange.diagnostics())
+
+    def _watch(
+        self,
+        player: subprocess.Popen[bytes],
+        services: dict[str, subprocess.Popen[bytes]],
+        bar: tqdm,  # type: ignore[type-arg]
+    ) -> None:
+        """Wait for the player's end."""
+        end = time.monotonic() + PLAY_TIMEOUT
+        while player.poll() is None:
+            self._require_running(services)
+            if time.monotonic() > end:
+                raise DemoError(f"the frames were not played within {PLAY_TIMEOUT:.0f} s")
+            time.sleep(0.1)
+            self._show(bar)
+        if player.returncode != 0:
+            raise DemoError(self._ended("player", player.returncode))
+
+    def _settle(self, services: dict[str, subprocess.Popen[bytes]]) -> None:
+        """Wait for frames that are still on their way, and for the node's last count of them."""
+        counts = self.counts()
+        changed = started = time.monotonic()
+        while not counts.settled:
+            self._require_running(services)
+            time.sleep(0.1)
+            now, newest = time.monotonic(), self.counts()
+            if newest != counts:
+                counts, changed = newest, now
+            if now - changed > UNCHANGED or now - started > SETTLE_TIMEOUT:
+                return
+
+    def _show(self, bar: tqdm) -> None:  # type: ignore[type-arg]
+        news = len(self.exchange.sent()) - bar.n
+        if news:
+            bar.set_postfix(completed=len(self.exchange.depth_stamps()), refresh=False)
+            bar.update(news)
+
+    def _require_running(self, services: dict[str, subprocess.Popen[bytes]]) -> None:
+        for name, process in services.items():
+            if process.poll() is not None:
+                raise DemoError(self._ended(name, process.returncode))
+
+    def _ended(self, name: str, exit_code: int) -> str:
+        log = self._log(name)
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        last = lines[-1] if lines else "without a word"
+        return f"the {name} ended with exit code {exit_code}: {last} (all of it: {log})"
+
+    def _log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+
+def _environment() -> dict[str, str]:
+    """Keep the demo's topics apart from other ROS systems, and give DDS room for images."""
+    environment = dict(os.environ)
+    environment.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+    environment.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    old = environment.get("ROS_DISTRO") in ("humble", "jazzy")
+    variable = "FASTRTPS_DEFAULT_PROFILES_FILE" if old else "FASTDDS_DEFAULT_PROFILES_FILE"
+    environment.setdefault(variable, str(FASTDDS_PROFILE))
+    return environment
+
+
+@contextmanager
+def _process(
+    module: str, arguments: list[str], log: Path, environment: dict[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A Python module as a process that is stopped at the end; its output goes to a log file."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=REPOSITORY,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C must reach it through us, once
+        )
+        try:
+            yield process
+        finally:
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    try:
+        process.wait(STOP_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _peak_memory(pid: int) -> int | None:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except OSError:
+        return None
+    match = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return int(match[1]) * 1024 if match else None
