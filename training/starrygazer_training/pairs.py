@@ -8,6 +8,7 @@ difference of the two is a real error of a monocular network, beside those made 
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import cv2
@@ -17,6 +18,8 @@ from skimage.segmentation import felzenszwalb
 
 FloatMap = NDArray[np.float32]
 LabelMap = NDArray[np.int32]
+
+SEGMENTATION_SIDE = 288  # longest side in pixels; the graph segmentation's time grows with its area
 
 
 def segment(image: NDArray[np.uint8], relative_depth: FloatMap) -> LabelMap:
@@ -29,9 +32,17 @@ def segment(image: NDArray[np.uint8], relative_depth: FloatMap) -> LabelMap:
     Returns:
         int32 [H, W] labels 0..N-1.
     """
-    colour = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32) / 255.0
-    stack = np.dstack([0.5 * colour, 2.0 * np.clip(relative_depth, -0.5, 1.5)])
-    return felzenszwalb(stack, scale=60, sigma=0.6, min_size=40, channel_axis=-1).astype(np.int32)
+    height, width = relative_depth.shape
+    scale = min(1.0, SEGMENTATION_SIDE / max(height, width))
+    size = round(width * scale), round(height * scale)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    depth = cv2.resize(relative_depth, size, interpolation=cv2.INTER_AREA)
+    colour = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32) / 255.0
+    stack = np.dstack([0.5 * colour, np.clip(depth, -0.5, 1.5)])
+    with warnings.catch_warnings():  # four channels are meant
+        warnings.filterwarnings("ignore", "Got image with third dimension")
+        labels = felzenszwalb(stack, scale=60, sigma=0.6, min_size=40, channel_axis=-1)
+    return cv2.resize(labels.astype(np.int32), (width, height), interpolation=cv2.INTER_NEAREST)
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,7 @@ def pseudo_ground_truth(
     contrast = np.exp(rng.uniform(*np.log(law.contrast)))
     inverse = np.clip(relative_depth, 0.0, 1.2) + 1.0 / contrast
     log_depth = -np.log(inverse) * rng.uniform(0.7, 1.2)
-    log_depth = _sharpen(log_depth, segments, rng.uniform(0.3, 1.0))
+    log_depth = _sharpen(log_depth, segments, rng.uniform(0.5, 1.0))
     groups = _merge(log_depth, segments, rng)
     log_depth = log_depth + _rescale(groups, rng, law)
     if rng.random() < 0.8:
