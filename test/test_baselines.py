@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("scipy", reason="benchmarks need requirements/demo.txt")
+from benchmarks.baselines import (
+    affine_barycentric_residual,
+    affine_fit,
+    barycentric,
+    ip_basic,
+)
+
+HEIGHT, WIDTH = 40, 60
+
+
+def plane() -> np.ndarray:
+    """Depth that grows linearly over the image, 2 to about 5 m."""
+    v, u = np.indices((HEIGHT, WIDTH))
+    return (2 + 0.03 * u + 0.02 * v).astype(np.float32)
+
+
+def every_tenth(depth: np.ndarray) -> np.ndarray:
+    sparse = np.zeros_like(depth)
+    sparse[::10, ::10] = depth[::10, ::10]
+    return sparse
+
+
+def test_barycentric_is_exact_on_a_plane_inside_the_points() -> None:
+    dense = barycentric(every_tenth(plane()))
+
+    assert dense.dtype == np.float32
+    np.testing.assert_allclose(dense[:31, :51], plane()[:31, :51], rtol=1e-5)
+
+
+def test_barycentric_takes_the_nearest_point_outside_their_hull() -> None:
+    sparse = every_tenth(plane())
+
+    assert barycentric(sparse)[39, 59] == sparse[30, 50]
+
+
+@pytest.mark.parametrize("points", [[(3, 4)], [(3, 4), (20, 30)], [(5, 5), (6, 6), (7, 7)]])
+def test_barycentric_of_points_without_a_triangle_is_the_nearest(
+    points: list[tuple[int, int]],
+) -> None:
+    sparse = np.zeros((HEIGHT, WIDTH), np.float32)
+    for value, point in enumerate(points, start=1):
+        sparse[point] = value
+
+    dense = barycentric(sparse)
+
+    assert dense[0, 0] == 1
+    assert dense[-1, -1] == len(points)
+
+
+def test_affine_fit_recovers_depth_from_scaled_and_shifted_inverse_depth() -> None:
+    relative = 7.0 / plane() - 0.4
+
+    np.testing.assert_allclose(
+        affine_fit(relative.astype(np.float32), every_tenth(plane())), plane(), rtol=1e-3
+    )
+
+
+def test_affine_fit_stays_positive_where_the_line_crosses_zero() -> None:
+    relative = np.tile(np.linspace(-5, 5, WIDTH, dtype=np.float32), (HEIGHT, 1))
+    sparse = np.zeros((HEIGHT, WIDTH), np.float32)
+    sparse[10:30, -8:] = 1.0 / (0.1 * relative[10:30, -8:])
+
+    dense = affine_fit(relative, sparse)
+
+    assert dense.min() >= sparse[sparse > 0].min() / 2 - 1e-6
+    assert dense.max() <= sparse.max() * 2 + 1e-4
+
+
+def test_residual_interpolation_passes_through_the_sparse_points() -> None:
+    random = np.random.default_rng(0)
+    sparse = every_tenth(plane())
+    relative = random.uniform(0.1, 1, plane().shape).astype(np.float32)
+
+    dense = affine_barycentric_residual(relative, sparse)
+
+    np.testing.assert_allclose(dense[sparse > 0], sparse[sparse > 0], rtol=1e-5)
+
+
+def test_ip_basic_fills_everything_with_depths_between_the_given_ones() -> None:
+    sparse = every_tenth(plane())
+
+    dense = ip_basic(sparse)
+
+    assert dense.dtype == np.float32
+    assert dense.min() >= sparse[sparse > 0].min() - 1e-4
+    assert dense.max() <= sparse.max() + 1e-4
+
+
+def test_ip_basic_lets_near_depth_win_where_dilations_meet() -> None:
+    sparse = np.zeros((HEIGHT, WIDTH), np.float32)
+    sparse[20, 28], sparse[20, 31] = 10.0, 2.0  # both reach the columns between them
+
+    assert ip_basic(sparse)[20, 29] < (2 + 10) / 2  # blurred, but on the near side
+
+
+def test_ip_basic_extends_the_topmost_depth_upwards() -> None:
+    sparse = np.zeros((HEIGHT, WIDTH), np.float32)
+    sparse[30, :30], sparse[30, 30:] = 3.0, 8.0
+
+    dense = ip_basic(sparse)
+
+    assert dense[0, 5] == pytest.approx(3.0, rel=1e-3)
+    assert dense[0, 55] == pytest.approx(8.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("method", [barycentric, ip_basic])
+def test_rejects_an_empty_map(method) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match="at least one"):
+        method(np.zeros((HEIGHT, WIDTH), np.float32))
