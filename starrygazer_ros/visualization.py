@@ -112,7 +112,7 @@ def strip(
             enlarge_points(sparse_depth, 3), span
         ),
         f"dense depth, {span.nearest:.1f} to {span.farthest:.1f} m": colour_depth(depth, span),
-        f"error, black 0 to white {error_limit:g} m": colour_error(error, error_limit),
+        f"error, dark 0 to bright {error_limit:g} m": colour_error(error, error_limit),
     }
     return np.hstack([_captioned(panel, caption) for caption, panel in panels.items()])
 
