@@ -28,6 +28,7 @@ from starrygazer_ros.messages import depth_to_message
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TIMEOUT = 30.0  # s; discovery alone takes up to 3 s, on a busy machine longer
+RETRY_AFTER = 3.0  # s
 WIDTH, HEIGHT = 96, 64
 FRAME = "camera_optical_frame"
 NODE = "completion_node"
@@ -186,21 +187,41 @@ class Peer:
 
     def complete_good_pair(self, **values: Any) -> dict[str, Any]:
         """Publish a good pair with its calibration; the outputs of its stamp by topic."""
-        stamp = self.new_stamp()
-        self.send_camera_info(stamp)
-        self.send_pair(image_message(**values), sparse_depth_message(), stamp)
         topics = [topic for topic in self.received if topic.startswith("/depth")]
-        return {topic: self.wait_for_output(topic, stamp) for topic in topics}
+
+        def send(stamp: int) -> None:
+            self.send_camera_info(stamp)
+            self.send_pair(image_message(**values), sparse_depth_message(), stamp)
+
+        return self.send_until_completed(send, topics)
+
+    def send_until_completed(
+        self, send: Callable[[int], None], topics: Iterable[str] = ("/depth/dense",)
+    ) -> dict[str, Any]:
+        """Send inputs until there are all outputs of one stamp; these by topic.
+
+        The first may be in vain: this process sees the node's publishers a little before the node
+        sees the subscriptions here, and the node makes nothing that nobody listens to.
+        """
+        topics = list(topics)
+
+        def complete() -> dict[str, Any] | None:
+            stamp = self.new_stamp()
+            send(stamp)
+            deadline = time.monotonic() + RETRY_AFTER
+            while time.monotonic() < deadline:
+                outputs = {topic: self._find(topic, stamp) for topic in topics}
+                if all(outputs.values()):
+                    return outputs
+                time.sleep(0.01)
+            return None
+
+        return wait_for(complete, f"one stamp on {', '.join(topics)}")
 
     # Outputs
 
-    def wait_for_output(self, topic: str, stamp: int) -> Any:
-        """The message of a topic with this stamp."""
-
-        def find() -> Any:
-            return next((m for m in self.received[topic] if _stamp_of(m) == stamp), None)
-
-        return wait_for(find, f"{topic} of stamp {stamp}")
+    def _find(self, topic: str, stamp: int) -> Any:
+        return next((m for m in self.received[topic] if _stamp_of(m) == stamp), None)
 
     def diagnostics(self) -> tuple[DiagnosticStatus, dict[str, str]]:
         """A status that arrives from now on, and its values by key."""

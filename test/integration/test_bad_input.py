@@ -129,13 +129,18 @@ def test_logs_a_repeated_cause_only_now_and_then(running):
 def test_zero_focal_length_costs_the_cloud_but_not_the_depth(start_node, tiny_bundle):
     process, peer = start_node(model=tiny_bundle)
     peer.wait_until_connected()
-    stamp = peer.new_stamp()
-    peer.send_camera_info(stamp, focal=0.0)
-    process.wait_for_log("zero_focal_length: ")
-    peer.send_pair(image_message(), sparse_depth_message(), stamp)
-    peer.wait_for_output("/depth/dense", stamp)
+
+    def send(stamp):
+        peer.send_camera_info(stamp, focal=0.0)
+        peer.send_pair(image_message(), sparse_depth_message(), stamp)
+
+    def told():
+        peer.send_until_completed(send)
+        return "zero_focal_length: " in process.log
+
+    wait_for(told, "depth and a log line for zero_focal_length")
     _, values = peer.diagnostics()
-    assert int(values["warning zero_focal_length"]) == 1
+    assert int(values["warning zero_focal_length"]) >= 1
     assert not peer.received["/depth/points"]
 
     peer.complete_good_pair()

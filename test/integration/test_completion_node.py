@@ -40,13 +40,17 @@ def test_publishes_depth_but_no_cloud_while_camera_info_is_missing(start_node, t
 
     process, peer = start_node(model=tiny_bundle)
     peer.wait_until_connected()
-    stamp = peer.new_stamp()
-    peer.send_pair(image_message(), sparse_depth_message(), stamp)
-    peer.wait_for_output("/depth/dense", stamp)
-    process.wait_for_log("no_camera_info: ")
+
+    def told():
+        peer.send_until_completed(
+            lambda stamp: peer.send_pair(image_message(), sparse_depth_message(), stamp)
+        )
+        return "no_camera_info: " in process.log
+
+    wait_for(told, "depth and a log line for no_camera_info")
     assert not peer.received["/depth/points"]
     _, values = peer.diagnostics()
-    assert values["warning no_camera_info"] == "1"
+    assert int(values["warning no_camera_info"]) >= 1
 
     peer.complete_good_pair()  # with camera_info, and so with a cloud
 
