@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -23,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the demo; 0 if all went well technically, whoever is more accurate."""
     options = _parser().parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop the children then, too
     try:
         completer = DepthCompleter.from_bundle(options.bundle)
         with tempfile.TemporaryDirectory(prefix="starrygazer_demo_") as folder:
