@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 READY := $(VENV)/.ready
+TRAINING_VENV := $(CURDIR)/.venv-training
+TRAINING_READY := $(TRAINING_VENV)/.ready
 REQUIREMENTS := requirements/ros-kilted.txt requirements/test.txt requirements/demo.txt
 
 # A sourced ROS must not mix with the one in .venv.
@@ -11,11 +13,12 @@ unexport PYTHONPATH LD_LIBRARY_PATH ROS_DISTRO COLCON_PREFIX_PATH _ROS_WHEELS_BO
 export AMENT_PREFIX_PATH := $(VENV)
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 
-.PHONY: help demo test test-integration bench clean
+.PHONY: help demo test test-integration test-training bench clean
 
 help:
 	@echo "make demo   complete a real photograph's depth over ROS 2; results in demo_output/"
 	@echo "make test   lint, types, unit and integration tests"
+	@echo "make test-training  tests of training/, with PyTorch in .venv-training"
 	@echo "make bench  accuracy and speed beside the classical methods"
 	@echo "make clean  remove .venv and everything generated"
 
@@ -31,16 +34,28 @@ test: $(READY)
 test-integration: $(READY)
 	$(VENV)/bin/python -m pytest test/integration
 
+test-training: $(TRAINING_READY)
+	PYTHONPATH=$(CURDIR):$(CURDIR)/training OMP_WAIT_POLICY=passive \
+		$(TRAINING_VENV)/bin/python -m pytest -p no:cacheprovider training/test
+
 bench: $(READY)
 	@$(VENV)/bin/python -m benchmarks.accuracy
 	@$(VENV)/bin/python -m benchmarks.speed
 
 clean:
-	rm -rf .venv demo_output build install log .ruff_cache .mypy_cache .pytest_cache *.egg-info
+	rm -rf .venv .venv-training demo_output build install log .ruff_cache .mypy_cache .pytest_cache *.egg-info
 
 $(READY): $(REQUIREMENTS) setup.py setup.cfg
 	@echo "setting up .venv (about 900 MB, a minute or two)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check \
 		$(addprefix -r ,$(REQUIREMENTS)) -e .
+	@touch $@
+
+# PyTorch first and pinned, so that nothing else chooses a build of it.
+$(TRAINING_READY): requirements/training.txt
+	@echo "setting up .venv-training (PyTorch, about 1.5 GB)"
+	@$(PYTHON) -m venv $(TRAINING_VENV)
+	@$(TRAINING_VENV)/bin/python -m pip install -qq --disable-pip-version-check torch==2.13.0
+	@$(TRAINING_VENV)/bin/python -m pip install -qq --disable-pip-version-check -r $<
 	@touch $@

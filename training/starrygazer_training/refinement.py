@@ -3,7 +3,7 @@
 Four steps, all inside the graph:
 
 1. **Align** the relative inverse depth to the sparse points with a robust affine fit.
-2. **Interpolate** the log residuals that the fit leaves at the sparse points.
+2. **Interpolate** the log residuals that the fit leaves at the sparse points, by local planes.
 3. **Correct** the interpolated residual with a U-Net that sees the image, and propagate it along
    predicted affinities at 1/4 size with the measurements re-injected (CSPN, Cheng et al. 2018).
 4. **Sharpen**: propagate the depth itself at 1/2 size, then upsample convexly (RAFT, Teed & Deng
@@ -23,8 +23,11 @@ WIDTHS = (24, 48, 72, 96, 112)  # at 1/2, 1/4, 1/8, 1/16, 1/32
 MULTIPLE = 32
 FIT_ITERATIONS = 4
 FIT_TOLERANCE = 0.15  # relative inverse-depth error at which a point's weight has halved
-SHEPARD_LEVELS = 7
-SHEPARD_POWER = 3.0
+PYRAMID_LEVELS = 7
+KERNEL_POWER = 6.0  # a sample's weight falls with this power of its distance
+PLANE_RIDGE = 1.0  # pixels; planes of samples that lie closer together are flattened
+PLANE_MARGIN = 0.2  # log depth by which a plane may leave the range of the samples
+COORDINATE_UNIT = 256.0  # pixels; keeps second moments well within float32
 COARSE_STEPS = 6
 FINE_STEPS = 3
 MAX_LOG_DEVIATION = 4.0
@@ -84,9 +87,11 @@ class Refinement(nn.Module):
             log_sparse, mask, centre = centred_log(sparse_depth)
             aligned = align(relative_depth, log_sparse, mask)  # [B, 1, H, W]
             residual, known = pool(log_sparse - aligned, mask)  # [B, 1, H/2, W/2]
+            level, _ = pool(log_sparse, mask)
             aligned2 = F.avg_pool2d(aligned, 2)
-            interpolated, density = shepard(residual, known)
-            level, _ = shepard(*pool(log_sparse, mask))  # for where relative depth misleads
+            # Depth itself is interpolated too, for where relative depth misleads.
+            planes, density = local_planes(torch.cat([residual, level], 1), known)
+            interpolated, level = planes.split(1, 1)
             features = torch.cat(
                 [
                     aligned2,
@@ -186,27 +191,57 @@ def pool(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return F.avg_pool2d(values * mask, 2) / share.clamp_min(1e-6), (share > 0).float()
 
 
-def shepard(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Inverse-distance interpolation (Shepard 1968) over a pyramid instead of all pairs of points.
+def local_planes(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Moving least squares of degree one (Lancaster & Salkauskas 1981): planes are kept exactly.
 
-    The kernel 1/d^p is approximated by a sum of tents that double in width and fall by 2^p in
-    weight per level.
+    Each pixel gets the value of its own weighted plane fit. The weight 1/d^p of a sample at
+    distance d is approximated by a sum of tents over a pyramid, which double in width and fall by
+    2^p per level, so that the cost does not depend on the number of samples.
+
+    Args:
+        values: [B, C, H, W], read where the mask is 1.
+        mask: [B, 1, H, W] in {0, 1}; at least one sample.
 
     Returns:
-        interpolated [B, 1, H, W] and a log density of samples, both smooth.
+        interpolated [B, C, H, W], and a log density of samples [B, 1, H, W], both smooth.
     """
-    numerators, denominators = [values * mask], [mask]
-    for _ in range(SHEPARD_LEVELS):
-        numerators.append(_halve(numerators[-1]))
-        denominators.append(_halve(denominators[-1]))
+    height, width = values.shape[-2:]
+    u = (torch.arange(width, device=values.device) / COORDINATE_UNIT).view(1, 1, 1, -1)
+    v = (torch.arange(height, device=values.device) / COORDINATE_UNIT).view(1, 1, -1, 1)
+    u, v = u - u.mean(), v - v.mean()
+    masked = values * mask
+    moments = [mask, mask * u, mask * v, mask * u * u, mask * u * v, mask * v * v]
+    sums = pyramid_sum(torch.cat([*moments, masked, masked * u, masked * v], 1))
+    channels = values.shape[1]
+    weight, *first_and_second = sums[:, :6].split(1, 1)
+    mu, mv, uu, uv, vv = (moment / (weight + 1e-20) for moment in first_and_second)
+    mz, uz, vz = (sums[:, 6:] / (weight + 1e-20)).split(channels, 1)
+    ridge = (PLANE_RIDGE / COORDINATE_UNIT) ** 2
+    uu, uv, vv = uu - mu * mu + ridge, uv - mu * mv, vv - mv * mv + ridge
+    uz, vz = uz - mz * mu, vz - mz * mv
+    determinant = (uu * vv - uv * uv).clamp_min(0.25 * ridge * ridge)
+    slope_u, slope_v = (vv * uz - uv * vz) / determinant, (uu * vz - uv * uz) / determinant
+    plane = mz + slope_u * (u - mu) + slope_v * (v - mv)
+    lowest = torch.where(mask > 0, values, torch.full_like(values, 1e4)).amin((2, 3), keepdim=True)
+    highest = torch.where(mask > 0, values, torch.full_like(values, -1e4)).amax(
+        (2, 3), keepdim=True
+    )
+    plane = torch.minimum(torch.maximum(plane, lowest - PLANE_MARGIN), highest + PLANE_MARGIN)
+    return plane, torch.log(weight + 1e-12) / 8
+
+
+def pyramid_sum(x: Tensor) -> Tensor:
+    """Sum of ``x`` around each pixel, weighted by 1 / distance^``KERNEL_POWER``."""
+    levels = [x]
+    for _ in range(PYRAMID_LEVELS):
+        levels.append(_halve(levels[-1]))
     # Halving takes means, which already divides each level's sum by four.
-    decay = 2.0 ** (2.0 - SHEPARD_POWER)
-    total, weight = numerators.pop(), denominators.pop()
-    while numerators:
-        size = numerators[-1].shape[-2:]
-        total = numerators.pop() + decay * _resize(total, size)
-        weight = denominators.pop() + decay * _resize(weight, size)
-    return total / (weight + 1e-12), torch.log(weight + 1e-6) / 4
+    decay = 2.0 ** (2.0 - KERNEL_POWER)
+    total = levels.pop()
+    while levels:
+        finer = levels.pop()
+        total = finer + decay * _resize(total, finer.shape[-2:])
+    return total
 
 
 def propagate(field: Tensor, affinity: Tensor) -> Tensor:

@@ -1,0 +1,41 @@
+"""README's tables are those of the node."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytest.importorskip("rclpy", reason="rclpy is needed for the node's parameters")
+
+from starrygazer_ros.parameters import NodeParameters
+
+
+def rows(repository: Path, heading: str) -> list[list[str]]:
+    """Cells of the table under a heading, without the two header lines."""
+    section = (repository / "README.md").read_text(encoding="utf-8").split(f"## {heading}\n")[1]
+    table = [line for line in section.split("\n## ")[0].splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:]]
+
+
+def test_parameter_table_has_every_parameter_with_its_default(repository: Path) -> None:
+    documented = {row[0].strip("`"): row[1].strip("`") for row in rows(repository, "Parameters")}
+    declared = {
+        parameter.metadata["name"]: yaml.safe_dump(parameter.default).split("\n")[0]
+        for parameter in fields(NodeParameters)
+    }
+    assert documented == declared
+
+
+def test_topic_table_has_every_topic_of_the_sources(repository: Path) -> None:
+    documented = {re.findall(r"`([^`]+)`", row[1])[0] for row in rows(repository, "Topics")}
+    nodes = repository / "starrygazer_ros" / "nodes"
+    source = "".join((nodes / f).read_text() for f in ("completion_node.py", "outputs.py"))
+    published = set(re.findall(r'publisher\(\w+, "([^"]+)", ', source))
+    subscribed = set(re.findall(r'\(\w+, "(\w+)", self\._on_\w+\)', source))
+    assert len(published) == 5
+    assert len(subscribed) == 3
+    assert documented == published | subscribed
