@@ -26,8 +26,9 @@ class Counts:
 
     @property
     def consistent(self) -> bool:
-        """Every frame is accounted for exactly once."""
-        return self.sent == self.completed + sum(self.dropped.values())
+        """Every frame is accounted for exactly once, and none twice."""
+        accounted = self.completed + sum(self.dropped.values())
+        return self.sent == accounted and min(self.dropped.values(), default=0) >= 0
 
     @property
     def settled(self) -> bool:

@@ -141,17 +141,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive_number(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = np.nan
     if not (np.isfinite(number) and number > 0):
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return number
 
 
 def _positive_integer(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
+    return int(text)
 
 
 def _complete(options: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -148,7 +149,7 @@ def _read_npy(path: Path) -> NDArray[np.float32]:
         array = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
         raise FileError(f"{path} does not exist") from error
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError, BadZipFile) as error:
         raise FileError(f"{path} is not a readable .npy file: {error}") from error
     if not isinstance(array, np.ndarray):  # an .npz archive under another name
         array.close()
@@ -170,7 +171,10 @@ def _decode(path: Path, mode: int) -> NDArray:  # type: ignore[type-arg]
         raise FileError(f"{path} cannot be read: {error.strerror}") from error
     if not _is_whole(content):
         raise FileError(f"{path} is truncated or damaged ({len(content)} bytes): copy it again")
-    array = cv2.imdecode(np.frombuffer(content, np.uint8), mode) if content else None
+    try:
+        array = cv2.imdecode(np.frombuffer(content, np.uint8), mode) if content else None
+    except cv2.error as error:  # such as a header that claims more pixels than OpenCV allows
+        raise FileError(f"{path} cannot be decoded: {error.err}") from error
     if array is None:
         raise FileError(f"{path} is not an image that OpenCV can read")
     return array

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -93,6 +95,35 @@ def test_refuses_a_size_multiple_that_makes_no_sense(bundle: Path, multiple: obj
     edit(bundle, mde={**entry, "multiple": multiple})
     with pytest.raises(BundleManifestError):
         ModelBundle.load(bundle)
+
+
+@pytest.mark.parametrize("pixels", [0, -5, float("inf"), "many"])
+def test_refuses_a_number_of_pixels_that_makes_no_sense(bundle: Path, pixels: object) -> None:
+    entry = yaml.safe_load((bundle / "manifest.yaml").read_text())["mde"]
+    edit(bundle, mde={**entry, "pixels": pixels})
+    with pytest.raises(BundleManifestError):
+        ModelBundle.load(bundle)
+
+
+def test_refuses_mde_limits_that_the_mde_does_not_take(bundle: Path) -> None:
+    entry = yaml.safe_load((bundle / "manifest.yaml").read_text())["mde"]
+    edit(bundle, mde={**entry, "multiple": 14, "minimum": 100})
+    with pytest.raises(BundleManifestError, match="multiples of 14"):
+        ModelBundle.load(bundle)
+
+
+def test_refuses_a_golden_file_without_the_golden_pair(bundle: Path) -> None:
+    np.savez(bundle / "golden.npz", image=np.zeros(3))
+    hashes = yaml.safe_load((bundle / "manifest.yaml").read_text())["files"]
+    sha256 = hashlib.sha256((bundle / "golden.npz").read_bytes()).hexdigest()
+    edit(bundle, files={**hashes, "golden.npz": sha256})
+    with pytest.raises(BundleManifestError, match="no golden pair"):
+        ModelBundle.load(bundle).golden()
+
+
+def test_an_unknown_home_folder_is_a_bundle_that_is_not_there() -> None:
+    with pytest.raises(BundleNotFoundError, match="~nosuchuser"):
+        ModelBundle.load("~nosuchuser/bundle")
 
 
 def test_refuses_a_file_outside_the_bundle(bundle: Path) -> None:

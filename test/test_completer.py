@@ -10,11 +10,14 @@ import pytest
 import yaml
 
 from bundles import expected_depth
+from starrygazer_ros.backends import load_engine
 from starrygazer_ros.completion import (
     BackendUnavailableError,
+    BundleGraphError,
     DepthCompleter,
     ImageFormatError,
     ImageSizeError,
+    InferenceError,
     InputError,
     SelfCheckError,
     SizeMismatchError,
@@ -57,7 +60,9 @@ def test_completes_a_size_that_is_no_multiple_of_anything(completer: DepthComple
 def test_unknown_depth_is_nan(completer: DepthCompleter) -> None:
     image, sparse_depth = pair()
     image[:] = 0  # the tiny bundle gives no depth where the image is black
-    assert np.isnan(completer.complete(image, sparse_depth).depth).all()
+    result = completer.complete(image, sparse_depth)
+    assert np.isnan(result.depth).all()
+    assert (result.confidence == 0).all()
 
 
 def test_nan_and_zero_both_mean_no_measurement(completer: DepthCompleter) -> None:
@@ -96,7 +101,7 @@ def test_takes_arrays_that_are_not_contiguous(completer: DepthCompleter) -> None
 
 def test_stage_timings_add_up_to_the_total(completer: DepthCompleter) -> None:
     timings = completer.complete(*pair()).timings
-    stages = {"prepare_mde", "mde", "prepare_refinement", "refinement", "finish"}
+    stages = {"check", "prepare_mde", "mde", "prepare_refinement", "refinement", "finish"}
     assert set(timings) == {*stages, "total"}
     assert sum(timings[stage] for stage in stages) == pytest.approx(timings["total"])
     assert all(timings[stage] > 0 for stage in stages)
@@ -110,6 +115,8 @@ def test_stage_timings_add_up_to_the_total(completer: DepthCompleter) -> None:
         (np.zeros((HEIGHT, WIDTH, 3), np.float32), ImageFormatError),
         (np.zeros((HEIGHT, WIDTH + 1, 3), np.uint8), SizeMismatchError),
         (np.zeros((0, 0, 3), np.uint8), SizeMismatchError),
+        ([[1, 2, 3]], ImageFormatError),
+        (None, ImageFormatError),
     ],
 )
 def test_refuses_an_image_that_it_cannot_use(
@@ -133,6 +140,7 @@ def test_refuses_an_image_size_outside_the_engines_range(
         np.ones((HEIGHT, WIDTH), np.float64),
         np.ones((HEIGHT, WIDTH), np.uint16),
         np.ones((HEIGHT, WIDTH, 1), np.float32),
+        None,
     ],
 )
 def test_refuses_a_sparse_depth_of_another_format(
@@ -189,6 +197,26 @@ def test_self_check_passes_on_an_untouched_bundle(completer: DepthCompleter) -> 
     assert completer.self_check() < 1e-4
 
 
+def test_self_check_does_not_mind_the_users_least_number_of_points(tiny_bundle: Path) -> None:
+    DepthCompleter.from_bundle(tiny_bundle, min_sparse_points=10_000).self_check()
+
+
+def test_refuses_graphs_with_other_inputs(tiny_bundle: Path, tmp_path: Path) -> None:
+    bundle = Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
+    manifest = yaml.safe_load((bundle / "manifest.yaml").read_text())
+    manifest["mde"]["file"] = "refinement.onnx"
+    (bundle / "manifest.yaml").write_text(yaml.safe_dump(manifest))
+    with pytest.raises(BundleGraphError, match=r"refinement\.onnx maps .* expected \['image'\]"):
+        DepthCompleter.from_bundle(bundle)
+
+
+def test_a_failing_engine_is_reported_as_such(tiny_bundle: Path) -> None:
+    engine = load_engine(tiny_bundle / "mde.onnx", "onnxruntime", threads=1)
+    engine.run({"image": np.zeros((1, 3, 64, 64), np.float32)})
+    with pytest.raises(InferenceError, match="ONNX Runtime failed"):
+        engine.run({"image": np.zeros((1, 3), np.float32)})
+
+
 def test_self_check_fails_when_the_engine_computes_something_else(
     tiny_bundle: Path, tmp_path: Path
 ) -> None:
@@ -227,4 +255,25 @@ def test_default_bundle_stays_close_to_its_measurements(
     known = golden.sparse_depth > 0
     error = np.abs(result.depth[known] - golden.sparse_depth[known]) / golden.sparse_depth[known]
     assert np.median(error) < 0.05
+    assert ((result.confidence >= 0) & (result.confidence <= 1)).all()
+
+
+@pytest.mark.parametrize("part", ["left half", "small patch", "one line", "five points"])
+def test_default_bundle_gives_depth_wherever_the_points_lie(
+    default_completer: DepthCompleter, part: str
+) -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (240, 320, 3), dtype=np.uint8)
+    sparse_depth = np.zeros((240, 320), np.float32)
+    window = {
+        "left half": (slice(0, 240, 8), slice(0, 160, 4)),
+        "small patch": (slice(10, 40, 3), slice(200, 230, 3)),
+        "one line": (slice(120, 121), slice(0, 320, 2)),
+        "five points": (slice(50, 51), slice(10, 60, 10)),
+    }[part]
+    sparse_depth[window] = rng.uniform(2, 6, sparse_depth[window].shape)
+    result = default_completer.complete(image, sparse_depth)
+    assert np.isfinite(result.depth).all()
+    assert result.depth.min() > 0.5
+    assert result.depth.max() < 30
     assert ((result.confidence >= 0) & (result.confidence <= 1)).all()

@@ -41,14 +41,6 @@ def test_back_projection_refuses_intrinsics_of_another_size() -> None:
         back_project(np.ones((240, 320), np.float32), CAMERA)
 
 
-def test_scaled_intrinsics_keep_the_rays_of_the_image_corners() -> None:
-    half = CAMERA.scaled(320, 240)
-    for u, v in ((-0.5, -0.5), (639.5, 479.5)):
-        u_half, v_half = (u + 0.5) / 2 - 0.5, (v + 0.5) / 2 - 0.5
-        assert (u_half - half.cx) / half.fx == pytest.approx((u - CAMERA.cx) / CAMERA.fx)
-        assert (v_half - half.cy) / half.fy == pytest.approx((v - CAMERA.cy) / CAMERA.fy)
-
-
 @pytest.mark.parametrize("field", ["fx", "fy"])
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
 def test_refuses_an_uncalibrated_camera(field: str, value: float) -> None:

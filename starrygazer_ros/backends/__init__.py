@@ -21,8 +21,20 @@ class Engine(Protocol):
     def description(self) -> str:
         """Back end, version and device that really run, for logs and diagnostics."""
 
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Names of the graph's inputs."""
+
+    @property
+    def outputs(self) -> frozenset[str]:
+        """Names of the graph's outputs."""
+
     def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-        """Compute all outputs of the graph by name."""
+        """Compute all outputs of the graph by name.
+
+        Raises:
+            InferenceError: the back end failed.
+        """
 
 
 def load_engine(path: Path, backend: str, threads: int) -> Engine:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from starrygazer_ros.completion.errors import BackendUnavailableError
+from starrygazer_ros.completion.errors import BackendUnavailableError, InferenceError
 
 
 class OnnxRuntimeEngine:
@@ -35,15 +35,25 @@ class OnnxRuntimeEngine:
         # Spinning threads take the CPU from the rest of the robot and are slower on a busy machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
+            # From memory, so that weights outside the verified file cannot be pulled in.
             self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+                path.read_bytes(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # the binding's exception classes are not public
             raise BackendUnavailableError(f"ONNX Runtime cannot load {path}: {error}") from error
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        self.inputs = frozenset(node.name for node in self._session.get_inputs())
+        self.outputs = frozenset(node.name for node in self._session.get_outputs())
         provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")
         self.description = f"onnxruntime {onnxruntime.__version__}, {provider}, {threads} threads"
 
     def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-        """Compute all outputs of the graph by name."""
-        return dict(zip(self._outputs, self._session.run(self._outputs, dict(inputs)), strict=True))
+        """Compute all outputs of the graph by name.
+
+        Raises:
+            InferenceError: ONNX Runtime failed.
+        """
+        names = list(self.outputs)
+        try:
+            return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
+        except Exception as error:  # the binding's exception classes are not public
+            raise InferenceError(f"ONNX Runtime failed: {error}") from error

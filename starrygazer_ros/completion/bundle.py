@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import yaml
@@ -108,26 +108,33 @@ class ModelBundle:
                 name=str(manifest["name"]),
                 version=str(manifest["version"]),
                 path=folder,
-                mde=_engine(folder, manifest["mde"], hashes),
-                mde_pixels=int(manifest["mde"]["pixels"]),
+                mde=_mde_engine(folder, manifest["mde"], hashes),
+                mde_pixels=_positive(int(manifest["mde"]["pixels"])),
                 refinement=_engine(folder, manifest["refinement"], hashes),
                 golden_path=folder / _listed(manifest["golden"]["file"], hashes),
                 golden_tolerance=float(manifest["golden"]["tolerance"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BundleManifestError(
                 f"{folder / MANIFEST}: missing or wrong entry ({error!r}); export the bundle again"
             ) from error
 
     def golden(self) -> GoldenPair:
-        """Load the stored input and reference output."""
-        with np.load(self.golden_path, allow_pickle=False) as arrays:
-            return GoldenPair(
-                image=arrays["image"],
-                sparse_depth=arrays["sparse_depth"],
-                depth=arrays["depth"],
-                tolerance=self.golden_tolerance,
-            )
+        """Load the stored input and reference output.
+
+        Raises:
+            BundleManifestError: the file does not hold them.
+        """
+        try:
+            with np.load(self.golden_path, allow_pickle=False) as arrays:
+                image, sparse_depth, depth = (
+                    arrays[name] for name in ("image", "sparse_depth", "depth")
+                )
+        except (OSError, KeyError, ValueError, TypeError, BadZipFile) as error:
+            raise BundleManifestError(
+                f"{self.golden_path} holds no golden pair ({error!r}); export the bundle again"
+            ) from error
+        return GoldenPair(image, sparse_depth, depth, self.golden_tolerance)
 
 
 def _engine(folder: Path, entry: dict[str, Any], hashes: dict[str, str]) -> EngineSpec:
@@ -138,6 +145,20 @@ def _engine(folder: Path, entry: dict[str, Any], hashes: dict[str, str]) -> Engi
     return EngineSpec(folder / file, hashes[file], multiple, minimum, maximum)
 
 
+def _mde_engine(folder: Path, entry: dict[str, Any], hashes: dict[str, str]) -> EngineSpec:
+    """The image is resized for the MDE, so its limits have to be sizes that it takes."""
+    engine = _engine(folder, entry, hashes)
+    if engine.minimum % engine.multiple or engine.maximum % engine.multiple:
+        raise ValueError(f"mde: minimum and maximum must be multiples of {engine.multiple}")
+    return engine
+
+
+def _positive(number: int) -> int:
+    if number < 1:
+        raise ValueError(f"{number} is not positive")
+    return number
+
+
 def _listed(file: str, hashes: dict[str, str]) -> str:
     """A file that is used must also be hashed."""
     if file not in hashes:
@@ -146,15 +167,18 @@ def _listed(file: str, hashes: dict[str, str]) -> str:
 
 
 def bundle_folders() -> Iterator[Path]:
-    """Folders that may hold named bundles: source checkout, ROS workspaces, Python environment."""
-    yield Path(__file__).resolve().parents[2] / "models"
-    prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
-    for prefix in [*prefixes, sys.prefix]:
-        yield Path(prefix) / "share" / "starrygazer_ros" / "models"
+    """Folders that may hold named bundles: source checkout, ROS workspaces, installation."""
+    here = Path(__file__).resolve()
+    yield here.parents[2] / "models"
+    workspaces = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
+    # pip installs for the system, a user, a virtual environment or colcon: always into the prefix
+    # that also holds this file, at a depth that differs.
+    for prefix in [*map(Path, workspaces), *here.parents]:
+        yield prefix / "share" / "starrygazer_ros" / "models"
 
 
 def _find(name_or_path: str | Path) -> Path:
-    candidates = [Path(name_or_path).expanduser()]
+    candidates = [Path(os.path.expanduser(name_or_path))]
     if Path(name_or_path).name == str(name_or_path):
         candidates = [*(folder / name_or_path for folder in bundle_folders()), *candidates]
     for candidate in candidates:

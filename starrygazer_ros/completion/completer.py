@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starrygazer_ros import backends
-from starrygazer_ros.completion.bundle import ModelBundle
+from starrygazer_ros.completion.bundle import EngineSpec, ModelBundle
 from starrygazer_ros.completion.errors import (
+    BundleGraphError,
     ImageFormatError,
     ImageSizeError,
     SelfCheckError,
@@ -33,7 +34,7 @@ class CompletionResult:
         depth: float32 [H, W], metres along the optical axis, NaN = unknown.
         confidence: float32 [H, W] in 0..1, higher = more reliable.
         relative_depth: float32 [H, W], relative inverse depth, larger = nearer.
-        timings: seconds per stage (``prepare_mde``, ``mde``, ``prepare_refinement``,
+        timings: seconds per stage (``check``, ``prepare_mde``, ``mde``, ``prepare_refinement``,
             ``refinement``, ``finish``) and ``total``.
     """
 
@@ -56,6 +57,7 @@ class DepthCompleter:
 
     Raises:
         BackendUnavailableError: the back end cannot run here.
+        BundleGraphError: a graph has other inputs or outputs than the contract.
         ValueError: ``threads`` or ``min_sparse_points`` is less than 1.
     """
 
@@ -72,9 +74,14 @@ class DepthCompleter:
             raise ValueError(f"min_sparse_points must be at least 1, got {min_sparse_points}")
         self.bundle = bundle
         self.min_sparse_points = min_sparse_points
-        self._mde: backends.Engine = backends.load_engine(bundle.mde.path, backend, threads)
-        self._refinement: backends.Engine = backends.load_engine(
-            bundle.refinement.path, backend, threads
+        self._mde = backends.load_engine(bundle.mde.path, backend, threads)
+        self._refinement = backends.load_engine(bundle.refinement.path, backend, threads)
+        _check_graph(self._mde, bundle.mde, {"image"}, {"relative_depth"})
+        _check_graph(
+            self._refinement,
+            bundle.refinement,
+            {"image", "relative_depth", "sparse_depth"},
+            {"depth", "confidence"},
         )
 
     @classmethod
@@ -109,11 +116,18 @@ class DepthCompleter:
 
         Raises:
             InputError: one of its subclasses, each with what is wrong and what to do.
+            InferenceError: the back end failed.
         """
-        sparse_depth = self._check(image, sparse_depth)
-        height, width = sparse_depth.shape
         clock = _StageClock()
+        sparse_depth = self._check(image, sparse_depth)
+        clock.lap("check")
+        return self._complete(image, sparse_depth, clock)
 
+    def _complete(
+        self, image: NDArray[np.uint8], sparse_depth: NDArray[np.float32], clock: _StageClock
+    ) -> CompletionResult:
+        """The method itself, on checked input without NaN."""
+        height, width = sparse_depth.shape
         mde_input = _to_tensor(_resize(image, *self._mde_size(height, width)))
         clock.lap("prepare_mde")
 
@@ -133,8 +147,9 @@ class DepthCompleter:
         clock.lap("refinement")
 
         depth = outputs["depth"][0, 0, :height, :width]
-        depth = np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(np.nan))
-        confidence = np.ascontiguousarray(outputs["confidence"][0, 0, :height, :width])
+        known = np.isfinite(depth) & (depth > 0)
+        depth = np.where(known, depth, np.float32(np.nan))
+        confidence = np.where(known, outputs["confidence"][0, 0, :height, :width], np.float32(0))
         clock.lap("finish")
         return CompletionResult(depth, confidence, relative_depth, clock.timings())
 
@@ -148,7 +163,8 @@ class DepthCompleter:
             SelfCheckError: the difference is above the bundle's tolerance or not finite.
         """
         golden = self.bundle.golden()
-        depth = self.complete(golden.image, golden.sparse_depth).depth
+        # Not complete(): the user's min_sparse_points is not meant for the golden input.
+        depth = self._complete(golden.image, golden.sparse_depth, _StageClock()).depth
         difference = float(np.max(np.abs(depth - golden.depth) / golden.depth))
         if not difference <= golden.tolerance:  # also catches NaN
             raise SelfCheckError(
@@ -162,14 +178,11 @@ class DepthCompleter:
         self, image: NDArray[np.uint8], sparse_depth: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Refuse what cannot be completed; return the sparse depth with NaN replaced by 0."""
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ImageFormatError(
-                f"image must be uint8 [H, W, 3] RGB, got {image.dtype} {list(image.shape)}"
-            )
-        if sparse_depth.dtype != np.float32 or sparse_depth.ndim != 2:
+        if not _is_array(image, np.uint8, 3) or image.shape[2] != 3:
+            raise ImageFormatError(f"image must be uint8 [H, W, 3] RGB, got {_form(image)}")
+        if not _is_array(sparse_depth, np.float32, 2):
             raise SparseDepthFormatError(
-                "sparse depth must be float32 [H, W] in metres, "
-                f"got {sparse_depth.dtype} {list(sparse_depth.shape)}"
+                f"sparse depth must be float32 [H, W] in metres, got {_form(sparse_depth)}"
             )
         height, width = image.shape[:2]
         if sparse_depth.shape != (height, width):
@@ -208,6 +221,27 @@ class DepthCompleter:
             return int(min(max(rounded, spec.minimum), spec.maximum))
 
         return side(height), side(width)
+
+
+def _check_graph(
+    engine: backends.Engine, spec: EngineSpec, inputs: set[str], outputs: set[str]
+) -> None:
+    if engine.inputs != inputs or engine.outputs != outputs:
+        raise BundleGraphError(
+            f"{spec.path} maps {sorted(engine.inputs)} to {sorted(engine.outputs)}, expected "
+            f"{sorted(inputs)} to {sorted(outputs)}: export the bundle again"
+        )
+
+
+def _is_array(value: object, dtype: type[np.generic], dimensions: int) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype == dtype and value.ndim == dimensions
+
+
+def _form(value: object) -> str:
+    """What a caller passed, for error sentences."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {list(value.shape)}"
+    return f"a {type(value).__name__}"
 
 
 class _StageClock:

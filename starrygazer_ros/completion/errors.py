@@ -80,10 +80,22 @@ class BundleIntegrityError(BundleError):
     cause = "bundle_integrity"
 
 
+class BundleGraphError(BundleError):
+    """An ONNX graph does not have the inputs and outputs of the contract."""
+
+    cause = "bundle_graph"
+
+
 class BackendUnavailableError(CompletionError):
     """The requested back end is unknown or cannot run here."""
 
     cause = "backend_unavailable"
+
+
+class InferenceError(CompletionError):
+    """The back end failed while it ran a graph."""
+
+    cause = "inference"
 
 
 class SelfCheckError(CompletionError):

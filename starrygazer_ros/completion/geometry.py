@@ -35,22 +35,6 @@ class Intrinsics:
         if self.width <= 0 or self.height <= 0:
             raise ValueError(f"image size must be positive, got {self.width}x{self.height}")
 
-    def scaled(self, width: int, height: int) -> Intrinsics:
-        """Intrinsics of the same view resampled to ``width`` x ``height``.
-
-        Pixel centres are at integers, so the image's edge lies at -0.5:
-        ``u' + 0.5 = (u + 0.5) * width' / width``.
-        """
-        x, y = width / self.width, height / self.height
-        return Intrinsics(
-            fx=self.fx * x,
-            fy=self.fy * y,
-            cx=(self.cx + 0.5) * x - 0.5,
-            cy=(self.cy + 0.5) * y - 0.5,
-            width=width,
-            height=height,
-        )
-
 
 def back_project(depth: NDArray[np.float32], intrinsics: Intrinsics) -> NDArray[np.float32]:
     """Points of a depth image: ``x = (u - cx) z / fx``, ``y = (v - cy) z / fy`` (REP 118).
@@ -69,7 +53,7 @@ def back_project(depth: NDArray[np.float32], intrinsics: Intrinsics) -> NDArray[
     if (width, height) != (intrinsics.width, intrinsics.height):
         raise ValueError(
             f"depth is {width}x{height} but the intrinsics are for "
-            f"{intrinsics.width}x{intrinsics.height}: use Intrinsics.scaled()"
+            f"{intrinsics.width}x{intrinsics.height}"
         )
     x = ((np.arange(width) - intrinsics.cx) / intrinsics.fx).astype(np.float32)
     y = ((np.arange(height) - intrinsics.cy) / intrinsics.fy).astype(np.float32)

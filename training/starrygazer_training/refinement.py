@@ -26,6 +26,7 @@ FIT_TOLERANCE = 0.15  # relative inverse-depth error at which a point's weight h
 PYRAMID_LEVELS = 7
 KERNEL_POWER = 6.0  # a sample's weight falls with this power of its distance
 PLANE_RIDGE = 1.0  # pixels; planes of samples that lie closer together are flattened
+EXTRAPOLATION_RIDGE = 0.1  # the same, per pixel of distance from the samples' centre
 PLANE_MARGIN = 0.2  # log depth by which a plane may leave the range of the samples
 COORDINATE_UNIT = 256.0  # pixels; keeps second moments well within float32
 COARSE_STEPS = 6
@@ -216,12 +217,14 @@ def local_planes(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     weight, *first_and_second = sums[:, :6].split(1, 1)
     mu, mv, uu, uv, vv = (moment / (weight + 1e-20) for moment in first_and_second)
     mz, uz, vz = (sums[:, 6:] / (weight + 1e-20)).split(channels, 1)
-    ridge = (PLANE_RIDGE / COORDINATE_UNIT) ** 2
+    du, dv = u - mu, v - mv
+    # Far from its samples a plane is flattened: there it would be noise times distance.
+    ridge = (PLANE_RIDGE / COORDINATE_UNIT) ** 2 + EXTRAPOLATION_RIDGE**2 * (du * du + dv * dv)
     uu, uv, vv = uu - mu * mu + ridge, uv - mu * mv, vv - mv * mv + ridge
     uz, vz = uz - mz * mu, vz - mz * mv
-    determinant = (uu * vv - uv * uv).clamp_min(0.25 * ridge * ridge)
+    determinant = torch.maximum(uu * vv - uv * uv, 0.25 * ridge * ridge)
     slope_u, slope_v = (vv * uz - uv * vz) / determinant, (uu * vz - uv * uz) / determinant
-    plane = mz + slope_u * (u - mu) + slope_v * (v - mv)
+    plane = mz + slope_u * du + slope_v * dv
     lowest = torch.where(mask > 0, values, torch.full_like(values, 1e4)).amin((2, 3), keepdim=True)
     highest = torch.where(mask > 0, values, torch.full_like(values, -1e4)).amax(
         (2, 3), keepdim=True
@@ -238,6 +241,7 @@ def pyramid_sum(x: Tensor) -> Tensor:
     # Halving takes means, which already divides each level's sum by four.
     decay = 2.0 ** (2.0 - KERNEL_POWER)
     total = levels.pop()
+    total = total + decay * total.mean((2, 3), keepdim=True)  # so that every sample counts anywhere
     while levels:
         finer = levels.pop()
         total = finer + decay * _resize(total, finer.shape[-2:])

@@ -111,6 +111,14 @@ def test_interpolation_of_a_few_samples_stays_within_their_range(count: int) -> 
 
 
 @torch.inference_mode()
+def test_a_sample_in_a_corner_reaches_the_opposite_one_of_a_large_image() -> None:
+    mask = torch.zeros(1, 1, 540, 960)
+    mask[..., 0, 0] = 1
+    interpolated, _ = local_planes(0.6 * mask, mask)
+    torch.testing.assert_close(interpolated, torch.full_like(mask, 0.6), rtol=0, atol=5e-3)
+
+
+@torch.inference_mode()
 def test_density_falls_with_the_distance_to_the_nearest_sample() -> None:
     mask = torch.zeros(1, 1, 64, 64)
     mask[..., 32, 32] = 1
