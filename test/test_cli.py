@@ -154,11 +154,23 @@ def test_a_changed_bundle_is_refused(
     assert "mde.onnx was changed" in one_line(capsys)
 
 
-@pytest.mark.parametrize("option", ["--depth-scale 0", "--depth-scale nan", "--threads 0"])
-def test_senseless_options_are_refused(complete: Run, option: str) -> None:
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("--depth-scale 0", "0 is not a positive number"),
+        ("--depth-scale nan", "nan is not a positive number"),
+        ("--depth-scale many", "many is not a positive number"),
+        ("--threads 0", "0 is not a whole number of at least 1"),
+        ("--threads two", "two is not a whole number of at least 1"),
+    ],
+)
+def test_senseless_options_are_refused_with_a_reason(
+    complete: Run, option: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as exit_:
         complete("dense.npy", options=option)
     assert exit_.value.code == 2
+    assert reason in capsys.readouterr().err
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

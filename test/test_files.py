@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -149,6 +151,33 @@ def test_rejects_a_damaged_npy(tmp_path: Path, how: str) -> None:
 
     with pytest.raises(FileError, match=r"sparse\.npy is not a readable"):
         read_sparse_depth(damaged(path, how))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"PK\x03\x04 and no archive",
+        b"\x93NUMPY\x01\x00v\x00"
+        + b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000, 1000000000)}".ljust(117)
+        + b"\n",
+    ],
+)
+def test_rejects_an_npy_that_claims_what_it_does_not_hold(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "sparse.npy").write_bytes(content)
+    with pytest.raises(FileError, match=r"sparse\.npy"):
+        read_sparse_depth(tmp_path / "sparse.npy")
+
+
+def test_rejects_a_png_that_claims_more_pixels_than_opencv_allows(tmp_path: Path) -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        checksum = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
+
+    header = struct.pack(">IIBBBBB", 200_000, 200_000, 16, 0, 0, 0, 0)
+    content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"")
+    (tmp_path / "huge.png").write_bytes(content + chunk(b"IEND", b""))
+    with pytest.raises(FileError, match=r"huge\.png"):
+        read_sparse_depth(tmp_path / "huge.png")
 
 
 def test_never_unpickles(tmp_path: Path) -> None:
