@@ -8,13 +8,17 @@ import math
 import random
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
+
+Batch = TypeVar("Batch")
 
 EMA_DECAY = 0.998
 WARM_UP_STEPS = 100
@@ -64,18 +68,31 @@ class TrainingRun:
 
     def fit(
         self,
-        step: Callable[[nn.Module, random.Random], Tensor],
+        draw: Callable[[random.Random], Batch],
+        loss_of: Callable[[nn.Module, Batch], Tensor],
         validate: Callable[[nn.Module], dict[str, float]],
     ) -> None:
-        """Run to the end: ``step`` returns the loss of one batch, ``validate`` figures to log."""
+        """Run to the end.
+
+        Args:
+            draw: makes a batch; called in a thread, one batch ahead.
+            loss_of: loss of a batch.
+            validate: figures to log.
+        """
         self._resume()
         last_saved = time.monotonic()
         running = 0.0
-        with tqdm(total=self.steps, initial=self.done, desc=self.name, mininterval=10) as bar:
+        with (
+            ThreadPoolExecutor(1) as ahead,
+            tqdm(total=self.steps, initial=self.done, desc=self.name, mininterval=10) as bar,
+        ):
+            # Seeded by the step, so that a resumed run sees the same batches.
+            upcoming = ahead.submit(draw, random.Random(self.done))
             while self.done < self.steps:
-                rng = random.Random(self.done)  # the same batches after a resume
+                batch = upcoming.result()
+                upcoming = ahead.submit(draw, random.Random(self.done + 1))
                 torch.manual_seed(self.done)
-                loss = self._optimize(step, rng)
+                loss = self._optimize(loss_of, batch)
                 running = loss if running == 0 else 0.98 * running + 0.02 * loss
                 self.done += 1
                 bar.update()
@@ -88,16 +105,14 @@ class TrainingRun:
         save_file(_contiguous(self.average.state_dict()), self.result)
         self._checkpoint.unlink(missing_ok=True)
 
-    def _optimize(
-        self, step: Callable[[nn.Module, random.Random], Tensor], rng: random.Random
-    ) -> float:
+    def _optimize(self, loss_of: Callable[[nn.Module, Batch], Tensor], batch: Batch) -> float:
         rate = min(1.0, (self.done + 1) / WARM_UP_STEPS)
         rate *= 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.done / self.steps))
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate * rate
         self.model.train()
         with torch.autocast("cpu", torch.bfloat16):
-            loss = step(self.model, rng)
+            loss = loss_of(self.model, batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)

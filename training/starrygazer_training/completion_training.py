@@ -138,9 +138,12 @@ def train(root: Path, work: Path, steps: int, batch: int = 6) -> None:
     photos = [_Photo(work, f) for f in tqdm(datasets.photographs(root), desc="photographs")]
     scenes = _validation_scenes(root, load_student(work))
 
-    def step(model: nn.Module, rng: random.Random) -> Tensor:
+    def draw(rng: random.Random) -> list[Tensor]:
         pairs = [p.pair(rng.getrandbits(32)) for p in rng.sample(photos, batch)]
-        image, relative, sparse, target = (torch.stack(part) for part in zip(*pairs, strict=True))
+        return [torch.stack(part) for part in zip(*pairs, strict=True)]
+
+    def loss_of(model: nn.Module, tensors: list[Tensor]) -> Tensor:
+        image, relative, sparse, target = tensors
         assert isinstance(model, Refinement)
         image = image.contiguous(memory_format=torch.channels_last)
         log_depth, log_error, centre = model.log_depth(image, relative, sparse)
@@ -157,7 +160,7 @@ def train(root: Path, work: Path, steps: int, batch: int = 6) -> None:
 
     torch.manual_seed(0)
     run = TrainingRun("refinement", work, Refinement(), steps, learning_rate=1e-3, validations=10)
-    run.fit(step, validate)
+    run.fit(draw, loss_of, validate)
 
 
 Scene = tuple[str, tuple[Tensor, Tensor, Tensor], NDArray[np.float32], NDArray[np.float32]]

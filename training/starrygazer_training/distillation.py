@@ -140,9 +140,12 @@ def train(root: Path, work: Path, steps: int, batch: int = 8) -> None:
     training = [p for i, p in enumerate(photos) if i % VALIDATION_SHARE]
     nyu = datasets.depth_frames(root, "nyu_train")[::16]
 
-    def step(model: nn.Module, rng: random.Random) -> Tensor:
+    def draw(rng: random.Random) -> list[Tensor]:
         crops = [photo.crop(rng) for photo in rng.sample(training, batch)]
-        image, label, features = (torch.stack(part) for part in zip(*crops, strict=True))
+        return [torch.stack(part) for part in zip(*crops, strict=True)]
+
+    def loss_of(model: nn.Module, tensors: list[Tensor]) -> Tensor:
+        image, label, features = tensors
         depth, imitated = model(image.contiguous(memory_format=torch.channels_last))
         depth = F.avg_pool2d(depth.float(), 2)
         loss = relative_depth_loss(depth, label, torch.ones_like(label))
@@ -167,7 +170,9 @@ def train(root: Path, work: Path, steps: int, batch: int = 8) -> None:
         return {name: float(np.mean(values)) for name, values in figures.items()}
 
     torch.manual_seed(0)
-    TrainingRun("student", work, Distillation(), steps, learning_rate=2e-3).fit(step, validate)
+    TrainingRun("student", work, Distillation(), steps, learning_rate=2e-3).fit(
+        draw, loss_of, validate
+    )
 
 
 def load_student(work: Path) -> Student:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,16 @@ class _Sample:
         self.ceiling = _ceiling(self.inverse_depth, self.valid)
 
 
+@dataclass(frozen=True)
+class _Batch:
+    features: Tensor
+    image: Tensor
+    target: Tensor
+    valid: Tensor
+    ceiling: Tensor
+    has_sky: bool
+
+
 def _ceiling(inverse_depth: Tensor, valid: Tensor) -> Tensor:
     """Upper bound of inverse depth above the highest LiDAR return of each column, 0 = no bound.
 
@@ -126,24 +137,29 @@ def train(root: Path, work: Path, steps: int, batch: int = 8) -> None:
     extract(nyu, cache, TOKENS, (False,))
     validation["nyu_train"] = [_Sample(frame, cache, flip=False) for frame in nyu]
 
-    def step(model: nn.Module, rng: random.Random) -> Tensor:
+    def draw(rng: random.Random) -> _Batch:
         samples = rng.sample(training[rng.choice(list(training))], batch)
         # Grids differ between cameras of one folder; keep those of the first frame's shape.
         samples = [s for s in samples if s.features.shape == samples[0].features.shape]
-        features = torch.stack([s.features.float() for s in samples])
         image = torch.stack([s.image for s in samples])
-        image = image * (0.8 + 0.4 * rng.random()) + 0.1 * (rng.random() - 0.5)
-        keep = (torch.rand(*features.shape[:3], 1, 1) > FEATURE_DROPOUT).float()
-        keep = keep / (1 - FEATURE_DROPOUT)
-        prediction = model(features * keep, image)
-        target, valid, ceiling = (
-            torch.stack([getattr(s, name) for s in samples])
-            for name in ("inverse_depth", "valid", "ceiling")
+        return _Batch(
+            features=torch.stack([s.features.float() for s in samples]),
+            image=image * (0.8 + 0.4 * rng.random()) + 0.1 * (rng.random() - 0.5),
+            target=torch.stack([s.inverse_depth for s in samples]),
+            valid=torch.stack([s.valid for s in samples]),
+            ceiling=torch.stack([s.ceiling for s in samples]),
+            has_sky="kitti" in samples[0].frame.dataset,
         )
-        loss = relative_depth_loss(prediction.float(), target, valid)
-        if "kitti" in samples[0].frame.dataset:
-            excess = F.relu(align(prediction.float(), target, valid) - ceiling) * (ceiling > 0)
-            spread = target[valid > 0].std() + 1e-6
+
+    def loss_of(model: nn.Module, batch: _Batch) -> Tensor:
+        shape = (*batch.features.shape[:3], 1, 1)
+        keep = (torch.rand(shape) > FEATURE_DROPOUT).float() / (1 - FEATURE_DROPOUT)
+        prediction = model(batch.features * keep, batch.image).float()
+        loss = relative_depth_loss(prediction, batch.target, batch.valid)
+        if batch.has_sky:
+            aligned = align(prediction, batch.target, batch.valid)
+            excess = F.relu(aligned - batch.ceiling) * (batch.ceiling > 0)
+            spread = batch.target[batch.valid > 0].std() + 1e-6
             loss = loss + CEILING_WEIGHT * (excess / spread).mean()
         return loss
 
@@ -162,7 +178,7 @@ def train(root: Path, work: Path, steps: int, batch: int = 8) -> None:
 
     torch.manual_seed(0)
     TrainingRun("teacher", work, TeacherHead(), steps, learning_rate=1e-3, validations=4).fit(
-        step, validate
+        draw, loss_of, validate
     )
 
 

@@ -23,21 +23,20 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Conv2d(4, 1, 1))
 
 
-def step(model: nn.Module, rng: random.Random) -> torch.Tensor:
+def draw(rng: random.Random) -> torch.Tensor:
     generator = torch.Generator().manual_seed(rng.getrandbits(31))
-    x = torch.rand(2, 1, 8, 8, generator=generator)
-    return (model(x) - 3 * x).float().square().mean()
+    return torch.rand(2, 1, 8, 8, generator=generator)
 
 
 def run(work: Path, interrupt_at: int | None = None) -> TrainingRun:
     training = TrainingRun("tiny", work, network(), steps=40, learning_rate=1e-2, validations=4)
 
-    def interrupted(model: nn.Module, rng: random.Random) -> torch.Tensor:
+    def loss_of(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
         if training.done == interrupt_at:
             raise InterruptedTrainingError
-        return step(model, rng)
+        return (model(x) - 3 * x).float().square().mean()
 
-    training.fit(interrupted, lambda model: {"figure": 1.0})
+    training.fit(draw, loss_of, lambda model: {"figure": 1.0})
     return training
 
 
