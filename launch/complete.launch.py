@@ -51,6 +51,12 @@ def generate_launch_description() -> LaunchDescription:
                 description="Inference back end; empty = as in params_file.",
             ),
             DeclareLaunchArgument(
+                "autostart",
+                default_value="",
+                choices=["", "true", "false"],
+                description="Configure and activate at start; empty = as in params_file.",
+            ),
+            DeclareLaunchArgument(
                 "namespace",
                 default_value="",
                 description="Namespace of the node and of its outputs depth/....",
@@ -77,6 +83,8 @@ def _completion_node(context: LaunchContext) -> list[LifecycleNode]:
 
     overrides: dict[str, str | bool] = {name: value(name) for name in OVERRIDES if value(name)}
     overrides["use_sim_time"] = value("use_sim_time") == "true"
+    if value("autostart"):
+        overrides["autostart"] = value("autostart") == "true"  # as a string it would be refused
     # The node configures and activates itself unless its parameter autostart is false.
     return [
         LifecycleNode(

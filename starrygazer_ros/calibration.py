@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 from sensor_msgs.msg import CameraInfo
 
 from starrygazer_ros.completion import Intrinsics
 from starrygazer_ros.messages import MessageError, intrinsics_from_message
+
+LARGEST_CACHE = 16  # cameras times image sizes
 
 
 class MissingCameraInfoError(MessageError):
@@ -25,20 +28,33 @@ class Calibration:
 
 
 class CalibrationCache:
-    """CameraInfo by frame and size, so that a lost one costs nothing."""
+    """CameraInfo by frame and size, so that a lost one costs nothing.
+
+    Thread-safe. Beyond ``LARGEST_CACHE`` entries the one that was stored longest ago leaves.
+
+    Attributes:
+        received: CameraInfo messages so far, the unusable ones included.
+    """
 
     def __init__(self) -> None:
+        self.received = 0
+        self._lock = threading.Lock()
         self._calibrations: dict[tuple[str, int, int], Calibration] = {}
 
     def store(self, camera_info: CameraInfo) -> None:
         """Keep a CameraInfo; one that cannot be used leaves the last good one in place.
 
         Raises:
-            ZeroFocalLengthError: no usable calibration.
+            UnusableCameraInfoError: no usable calibration.
         """
+        self.received += 1
         calibration = Calibration(camera_info, intrinsics_from_message(camera_info))
         key = camera_info.header.frame_id, camera_info.width, camera_info.height
-        self._calibrations[key] = calibration
+        with self._lock:
+            self._calibrations.pop(key, None)  # so that the newest comes last
+            self._calibrations[key] = calibration
+            if len(self._calibrations) > LARGEST_CACHE:
+                del self._calibrations[next(iter(self._calibrations))]
 
     def find(self, frame_id: str, width: int, height: int) -> Calibration:
         """Calibration of an image.
@@ -46,9 +62,11 @@ class CalibrationCache:
         Raises:
             MissingCameraInfoError: none of this frame and size; says which ones there are.
         """
-        calibration = self._calibrations.get((frame_id, width, height))
+        with self._lock:
+            calibration = self._calibrations.get((frame_id, width, height))
+            others = list(self._calibrations)
         if calibration is None:
-            known = ", ".join(f"'{f}' {w}x{h}" for f, w, h in self._calibrations) or "none"
+            known = ", ".join(f"'{f}' {w}x{h}" for f, w, h in others) or "none"
             raise MissingCameraInfoError(
                 f"no usable camera_info for images of frame '{frame_id}', {width}x{height} "
                 f"(received: {known}): neither a cloud nor camera_info is published"

@@ -11,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from starrygazer_ros.statistics import Snapshot
 
 TOPICS = ("image", "sparse_depth")
+SHORTEST_PERIOD = 0.001  # s
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Input:
         received: messages so far.
         unmatched: messages that left without a partner.
         waiting: messages that wait for their partner.
+        refused: messages whose stamp cannot be used.
         age: seconds from the last message's stamp to its arrival, by the node's clock.
     """
 
@@ -29,6 +31,7 @@ class Input:
     received: int = 0
     unmatched: int = 0
     waiting: int = 0
+    refused: int = 0
     age: float = 0.0
 
 
@@ -43,6 +46,7 @@ class Report:
         backend: back end that really runs.
         image: input topic of the camera image.
         sparse_depth: input topic of the sparse depth.
+        time: when the report was made, monotonic seconds.
         time_jumps: how often time went back.
         camera_infos: CameraInfo messages received.
         counts: what became of the pairs.
@@ -51,6 +55,7 @@ class Report:
     state: str
     image: Input
     sparse_depth: Input
+    time: float = 0.0
     problem: str = ""
     model: str = ""
     backend: str = ""
@@ -60,7 +65,7 @@ class Report:
 
 
 def to_message(
-    name: str, hardware_id: str, stamp: Time, report: Report, previous: Report, period: float
+    name: str, hardware_id: str, stamp: Time, report: Report, previous: Report
 ) -> DiagnosticArray:
     """The diagnostics message of one period.
 
@@ -69,11 +74,10 @@ def to_message(
         hardware_id: what the status is about.
         stamp: now, by the node's clock.
         report: now.
-        previous: one period before.
-        period: seconds between the two.
+        previous: one period before; rates are those between the two.
     """
     level, message = assess(report, previous)
-    values = [KeyValue(key=key, value=value) for key, value in _values(report, previous, period)]
+    values = [KeyValue(key=key, value=value) for key, value in _values(report, previous)]
     status = DiagnosticStatus(
         level=level, name=name, message=message, hardware_id=hardware_id, values=values
     )
@@ -89,11 +93,9 @@ def assess(report: Report, previous: Report) -> tuple[bytes, str]:
     if report.state != "active":
         return DiagnosticStatus.OK, f"not active, lifecycle state is {report.state}"
     for topic in TOPICS:
-        now, before = getattr(report, topic), getattr(previous, topic)
-        if now.received == before.received:
-            return DiagnosticStatus.WARN, (
-                f"nothing received on {now.topic}: is it published, and with a compatible QoS?"
-            )
+        complaint = _assess_input(getattr(report, topic), getattr(previous, topic))
+        if complaint:
+            return DiagnosticStatus.WARN, complaint
     counts, before_counts = report.counts, previous.counts
     completed = counts.completed - before_counts.completed
     failed = counts.failures - before_counts.failures
@@ -119,11 +121,22 @@ def assess(report: Report, previous: Report) -> tuple[bytes, str]:
     return DiagnosticStatus.OK, "depth is published"
 
 
+def _assess_input(now: Input, before: Input) -> str:
+    """Why a topic brought nothing usable, or nothing."""
+    received, refused = now.received - before.received, now.refused - before.refused
+    if not received:
+        return f"nothing received on {now.topic}: is it published, and with a compatible QoS?"
+    if refused == received:
+        return f"every message on {now.topic} has a negative stamp"
+    return ""
+
+
 def _grown(counts: Snapshot, before: Snapshot) -> list[str]:
     return [cause for cause, count in counts.failed.items() if count > before.failed.get(cause, 0)]
 
 
-def _values(report: Report, previous: Report, period: float) -> Iterator[tuple[str, str]]:
+def _values(report: Report, previous: Report) -> Iterator[tuple[str, str]]:
+    period = max(report.time - previous.time, SHORTEST_PERIOD)
     yield "state", report.state
     yield "model", report.model
     yield "backend", report.backend
@@ -133,6 +146,7 @@ def _values(report: Report, previous: Report, period: float) -> Iterator[tuple[s
         yield f"received {name}", str(now.received)
         yield f"unmatched {name}", str(now.unmatched)
         yield f"waiting {name}", str(now.waiting)
+        yield f"refused {name}", str(now.refused)
         yield f"rate {name} Hz", f"{rate:.1f}"
         yield f"stamp age {name} ms", f"{1000 * now.age:.1f}"
     yield "received camera_info", str(report.camera_infos)

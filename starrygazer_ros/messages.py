@@ -55,10 +55,10 @@ class SparseDepthEncodingError(MessageError):
     cause = "sparse_depth_encoding"
 
 
-class ZeroFocalLengthError(MessageError):
-    """The CameraInfo holds no usable calibration."""
+class UnusableCameraInfoError(MessageError):
+    """The CameraInfo holds no usable calibration, for example a focal length of zero."""
 
-    cause = "zero_focal_length"
+    cause = "unusable_camera_info"
 
 
 @dataclass(frozen=True)
@@ -195,18 +195,21 @@ def intrinsics_from_message(message: CameraInfo) -> Intrinsics:
     """Intrinsics of the rectified image: P where it is set, else K.
 
     Raises:
-        ZeroFocalLengthError: no usable calibration.
+        UnusableCameraInfoError: no usable calibration; says what is wrong with it.
     """
     if message.p[0] != 0.0:
         fx, cx, fy, cy = message.p[0], message.p[2], message.p[5], message.p[6]
     else:
         fx, cx, fy, cy = message.k[0], message.k[2], message.k[4], message.k[5]
+    sender = f"camera_info of frame '{message.header.frame_id}' cannot be used"
+    if fx == 0.0 or fy == 0.0:  # what drivers send that have no calibration
+        raise UnusableCameraInfoError(
+            f"{sender}: zero focal length (fx={fx}, fy={fy}): is the camera calibrated?"
+        )
     try:
         return Intrinsics(float(fx), float(fy), float(cx), float(cy), message.width, message.height)
     except ValueError as error:
-        raise ZeroFocalLengthError(
-            f"camera_info of frame '{message.header.frame_id}' cannot be used: {error}"
-        ) from error
+        raise UnusableCameraInfoError(f"{sender}: {error}") from error
 
 
 def camera_info_to_message(camera_info: CameraInfo, header: Header) -> CameraInfo:

@@ -140,14 +140,16 @@ def declare(node: Node) -> None:
 
 
 def read(node: Node) -> NodeParameters:
-    """Current values of the declared parameters.
+    """Current values of the declared parameters; integers for numbers with a fraction are fine.
 
     Raises:
         ValueError: a value is not allowed.
     """
     return NodeParameters(
         **{
-            parameter.name: node.get_parameter(parameter.metadata["name"]).value
+            parameter.name: _as_declared(
+                parameter, node.get_parameter(parameter.metadata["name"]).value
+            )
             for parameter in fields(NodeParameters)
         }
     )
@@ -169,10 +171,16 @@ def check_change(changes: Iterable[Parameter], unconfigured: bool) -> SetParamet
             reason = f"{change.name} takes effect on configure: deactivate and clean up first"
             return SetParametersResult(successful=False, reason=reason)
         try:
-            _check(known[change.name], change.value)
+            parameter = known[change.name]
+            _check(parameter, _as_declared(parameter, change.value))
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
     return SetParametersResult(successful=True)
+
+
+def _as_declared(parameter: Field[Any], value: Any) -> Any:
+    """``1`` for a parameter that is a float is what everybody means by it."""
+    return float(value) if isinstance(parameter.default, float) and type(value) is int else value
 
 
 def _check(parameter: Field[Any], value: Any) -> None:
@@ -192,6 +200,8 @@ def _descriptor(parameter: Field[Any]) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(
         description=parameter.metadata["description"],
         read_only=parameter.metadata["read_only"],
+        # Else rclpy refuses the integer that users write for a round number; _check has the type.
+        dynamic_typing=isinstance(parameter.default, float),
         additional_constraints=f"one of {', '.join(choices)}" if choices else "",
     )
     if limits and isinstance(parameter.default, float):

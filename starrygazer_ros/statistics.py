@@ -22,7 +22,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Counters since the node was configured.
+    """Counters since the node was configured; deactivating it does not reset them.
 
     ``matched = completed + unwanted + replaced + discarded + sum(failed) + waiting or in work``.
 
@@ -98,15 +98,20 @@ class Statistics:
             self._warnings[cause] += 1
 
     def count_completed(self, sparse_points: int, seconds: Mapping[str, float]) -> None:
-        """A pair was completed and published.
+        """A pair was completed and its dense depth published.
 
         Args:
             sparse_points: its valid sparse points.
-            seconds: duration by stage.
+            seconds: duration of the stages so far, see :meth:`record_latencies`.
         """
         with self._lock:
             self._counts["completed"] += 1
             self._sparse_points = sparse_points
+        self.record_latencies(seconds)
+
+    def record_latencies(self, seconds: Mapping[str, float]) -> None:
+        """Durations of one frame by stage."""
+        with self._lock:
             for stage, duration in seconds.items():
                 window = self._latencies.setdefault(stage, deque(maxlen=LATENCY_WINDOW))
                 window.append(duration)

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 from sensor_msgs.msg import Image
 
+from starrygazer_ros.messages import MessageError
+
 try:
     import message_filters
 except ImportError:
@@ -18,11 +20,18 @@ except ImportError:
 
 IMAGE, SPARSE_DEPTH = 0, 1
 NANOSECONDS = 10**9
-# Messages of one topic may overtake each other a little; a jump further back is a restarted bag.
-LARGEST_REORDERING = NANOSECONDS
+# DDS keeps the order of one publisher, so only a publisher with several threads lets messages
+# overtake each other, by a few frames. A stamp further back is a restarted or looping bag.
+LARGEST_REORDERING = NANOSECONDS // 5
 SMALLEST_SLOP = 1e-9
 
 OnPair = Callable[[Image, Image], None]
+
+
+class NegativeStampError(MessageError):
+    """The stamp lies before 1970, which ``message_filters`` cannot hold."""
+
+    cause = "negative_stamp"
 
 
 class Matcher(Protocol):
@@ -34,8 +43,11 @@ class Matcher(Protocol):
     def waiting(self, queue: int) -> int:
         """Messages in a queue."""
 
-    def clear(self) -> None:
-        """Empty both queues."""
+    def unmatched(self, queue: int) -> int:
+        """Messages that left a queue without a partner."""
+
+    def clear(self, queue: int) -> None:
+        """Empty a queue."""
 
 
 class PrivateMatcher:
@@ -55,14 +67,17 @@ class PrivateMatcher:
         self._slop = int(slop * NANOSECONDS)
         self._queue_size = queue_size
         self._queues: tuple[dict[int, Image], dict[int, Image]] = ({}, {})
+        self._unmatched = [0, 0]
 
     def add(self, queue: int, message: Image) -> None:
         """See :class:`Matcher`."""
         own, other = self._queues[queue], self._queues[1 - queue]
         stamp = stamp_of(message)
+        self._unmatched[queue] += stamp in own  # of two with one stamp the newer stays
         own[stamp] = message
         while len(own) > self._queue_size:
             del own[min(own)]
+            self._unmatched[queue] += 1
         if stamp not in own or not other:
             return
         nearest = min(other, key=lambda candidate: abs(candidate - stamp))
@@ -75,10 +90,14 @@ class PrivateMatcher:
         """See :class:`Matcher`."""
         return len(self._queues[queue])
 
-    def clear(self) -> None:
+    def unmatched(self, queue: int) -> int:
         """See :class:`Matcher`."""
-        for queue in self._queues:
-            queue.clear()
+        return self._unmatched[queue]
+
+    def clear(self, queue: int) -> None:
+        """See :class:`Matcher`."""
+        self._unmatched[queue] += len(self._queues[queue])
+        self._queues[queue].clear()
 
 
 class MessageFiltersMatcher:
@@ -89,24 +108,37 @@ class MessageFiltersMatcher:
         self._synchronizer = message_filters.ApproximateTimeSynchronizer(
             list(self._filters), queue_size=queue_size, slop=slop
         )
-        self._synchronizer.registerCallback(on_pair)
+        self._synchronizer.registerCallback(self._count_pair)
+        self._on_pair = on_pair
+        self._added = [0, 0]
+        self._matched = 0
 
     def add(self, queue: int, message: Image) -> None:
         """See :class:`Matcher`."""
+        self._added[queue] += 1
         self._filters[queue].signalMessage(message)
 
     def waiting(self, queue: int) -> int:
         """See :class:`Matcher`."""
         return len(self._synchronizer.queues[queue])
 
-    def clear(self) -> None:
+    def unmatched(self, queue: int) -> int:
+        """See :class:`Matcher`; the rest, because ``message_filters`` drops without a word."""
+        return self._added[queue] - self._matched - self.waiting(queue)
+
+    def clear(self, queue: int) -> None:
         """See :class:`Matcher`."""
-        for queue in self._synchronizer.queues:
-            queue.clear()
+        self._synchronizer.queues[queue].clear()
+
+    def _count_pair(self, image: Image, sparse_depth: Image) -> None:
+        self._matched += 1
+        self._on_pair(image, sparse_depth)
 
 
 class PairSynchronizer:
     """Image and sparse depth in, pairs out, everything counted.
+
+    For each topic ``received = matched + unmatched + waiting + refused``.
 
     Not thread-safe: call it from the executor's thread only.
 
@@ -119,8 +151,9 @@ class PairSynchronizer:
 
     Attributes:
         received: messages per topic, indexed by ``IMAGE`` and ``SPARSE_DEPTH``.
+        refused: messages per topic whose stamp cannot be used.
         matched: pairs handed over.
-        time_jumps: how often time went back, which empties the queues.
+        time_jumps: how often time went back, which drops what waits from before.
     """
 
     def __init__(
@@ -137,15 +170,24 @@ class PairSynchronizer:
         self._matcher = matcher(self._count_pair, max(slop, SMALLEST_SLOP), queue_size)
         self._newest: list[int | None] = [None, None]
         self.received = [0, 0]
+        self.refused = [0, 0]
         self.matched = 0
         self.time_jumps = 0
 
     def add_image(self, message: Image) -> None:
-        """A camera image arrived."""
+        """A camera image arrived.
+
+        Raises:
+            NegativeStampError: it is refused.
+        """
         self._add(IMAGE, message)
 
     def add_sparse_depth(self, message: Image) -> None:
-        """A sparse depth image arrived."""
+        """A sparse depth image arrived.
+
+        Raises:
+            NegativeStampError: it is refused.
+        """
         self._add(SPARSE_DEPTH, message)
 
     def waiting(self, topic: int) -> int:
@@ -154,10 +196,23 @@ class PairSynchronizer:
 
     def unmatched(self, topic: int) -> int:
         """Messages of a topic that left without a partner."""
-        return self.received[topic] - self.matched - self.waiting(topic)
+        return self._matcher.unmatched(topic)
+
+    def clear(self) -> None:
+        """Drop what waits, as unmatched, and forget the time."""
+        for topic in (IMAGE, SPARSE_DEPTH):
+            self._matcher.clear(topic)
+        self._newest = [None, None]
 
     def _add(self, topic: int, message: Image) -> None:
         self.received[topic] += 1
+        if message.header.stamp.sec < 0:
+            self.refused[topic] += 1
+            name = "image" if topic == IMAGE else "sparse depth"
+            raise NegativeStampError(
+                f"{name} has a stamp of {message.header.stamp.sec} s: set header.stamp in the "
+                "publisher from the node's clock"
+            )
         self._watch_time(topic, stamp_of(message))
         self._matcher.add(topic, message)
 
@@ -165,11 +220,17 @@ class PairSynchronizer:
         """Without this a restarted bag would lose every message to the larger stamps before it."""
         newest = self._newest[topic]
         if newest is not None and stamp < newest - LARGEST_REORDERING:
-            self._matcher.clear()
-            self._newest = [None, None]
             self.time_jumps += 1
+            self._drop_beyond(stamp + LARGEST_REORDERING)
             newest = None
         self._newest[topic] = stamp if newest is None else max(stamp, newest)
+
+    def _drop_beyond(self, stamp: int) -> None:
+        """Drop what waits from before a jump; the other topic may have jumped already."""
+        for topic, newest in enumerate(self._newest):
+            if newest is not None and newest > stamp:
+                self._matcher.clear(topic)
+                self._newest[topic] = None
 
     def _count_pair(self, image: Image, sparse_depth: Image) -> None:
         self.matched += 1

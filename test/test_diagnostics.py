@@ -16,6 +16,7 @@ OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.E
 BEFORE = Report(state="active", image=Input("/image"), sparse_depth=Input("/sparse_depth"))
 GOOD = replace(
     BEFORE,
+    time=2.0,
     image=Input("/image", received=10),
     sparse_depth=Input("/sparse_depth", received=10),
     counts=Snapshot(matched=10, completed=10),
@@ -31,6 +32,11 @@ GOOD = replace(
         (replace(GOOD, image=Input("/image")), WARN, "nothing received on /image"),
         (replace(GOOD, sparse_depth=Input("/sparse_depth")), WARN, "on /sparse_depth"),
         (replace(GOOD, counts=Snapshot()), WARN, "sync.slop"),
+        (
+            replace(GOOD, image=Input("/image", received=10, refused=10), counts=Snapshot()),
+            WARN,
+            "negative stamp",
+        ),
         (replace(GOOD, counts=Snapshot(matched=9, failed={"x": 9})), ERROR, "9 of 9 pairs failed"),
         (
             replace(GOOD, counts=Snapshot(matched=9, completed=6, failed={"x": 2, "y": 1})),
@@ -66,7 +72,7 @@ def test_judges_the_last_period_only():
 def test_writes_counters_rates_and_latencies_as_values():
     report = replace(
         GOOD,
-        image=Input("/image", received=30, unmatched=15, waiting=5, age=0.1),
+        image=Input("/image", received=30, unmatched=15, waiting=4, refused=1, age=0.1),
         model="default 1.0",
         backend="onnxruntime",
         camera_infos=4,
@@ -81,7 +87,7 @@ def test_writes_counters_rates_and_latencies_as_values():
             latencies={"node": Latency(0.012, 0.034)},
         ),
     )
-    message = to_message("node: completion", "/node", Time(sec=5), report, BEFORE, period=2.0)
+    message = to_message("node: completion", "/node", Time(sec=5), report, BEFORE)
     assert message.header.stamp.sec == 5
     status = message.status[0]
     assert isinstance(status.level, bytes)
@@ -93,12 +99,14 @@ def test_writes_counters_rates_and_latencies_as_values():
         "backend": "onnxruntime",
         "received image": "30",
         "unmatched image": "15",
-        "waiting image": "5",
+        "waiting image": "4",
+        "refused image": "1",
         "rate image Hz": "15.0",
         "stamp age image ms": "100.0",
         "received sparse_depth": "10",
         "unmatched sparse_depth": "0",
         "waiting sparse_depth": "0",
+        "refused sparse_depth": "0",
         "rate sparse_depth Hz": "5.0",
         "stamp age sparse_depth ms": "0.0",
         "received camera_info": "4",
@@ -116,3 +124,15 @@ def test_writes_counters_rates_and_latencies_as_values():
         "latency node p50 ms": "12.00",
         "latency node p95 ms": "34.00",
     }
+
+
+@pytest.mark.parametrize(("seconds", "rate"), [(0.5, "20.0"), (4.0, "2.5")])
+def test_rates_are_those_of_the_time_that_passed(seconds, rate):
+    report = replace(GOOD, time=BEFORE.time + seconds)
+    status = to_message("node", "/node", Time(), report, BEFORE).status[0]
+    values = {value.key: value.value for value in status.values}
+    assert values["rate image Hz"] == values["rate completed Hz"] == rate
+
+
+def test_two_reports_of_one_moment_are_no_error():
+    assert to_message("node", "/node", Time(), BEFORE, BEFORE)

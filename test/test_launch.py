@@ -42,6 +42,7 @@ def test_describes_every_argument(repository):
         "params_file",
         "model",
         "backend",
+        "autostart",
         "namespace",
         "use_sim_time",
         "log_level",
@@ -57,34 +58,57 @@ def built():
         pytest.skip("starrygazer_ros is not built: run colcon build and source install/setup.bash")
 
 
-@launch_pytest.fixture
-def description(built, repository, tiny_bundle):
-    arguments = {**TOPICS, "model": str(tiny_bundle), "namespace": "robot"}
+def describe(repository, **arguments):
     source = PythonLaunchDescriptionSource(str(repository / "launch" / "complete.launch.py"))
     return launch.LaunchDescription(
         [
-            IncludeLaunchDescription(source, launch_arguments=arguments.items()),
+            IncludeLaunchDescription(source, launch_arguments={**TOPICS, **arguments}.items()),
             ReadyToTest(),
         ]
     )
 
 
-@pytest.mark.integration
-@pytest.mark.launch(fixture=description)
-def test_starts_an_active_node_with_the_topics_it_was_given():
+@launch_pytest.fixture
+def description(built, repository, tiny_bundle):
+    return describe(repository, model=str(tiny_bundle), namespace="robot")
+
+
+@launch_pytest.fixture
+def waiting_description(built, repository, tiny_bundle):
+    return describe(repository, model=str(tiny_bundle), namespace="waiting", autostart="false")
+
+
+@pytest.fixture
+def observer():
     import rclpy
     from rclpy.context import Context
     from rclpy.node import Node
 
-    from integration.harness import wait_for
-
     context = Context()
     rclpy.init(context=context)
     node = Node("observer", context=context)
-    try:
-        for topic in TOPICS.values():
-            wait_for(lambda topic=topic: node.count_subscribers(topic), f"subscriber of {topic}")
-        wait_for(lambda: node.count_publishers("/robot/depth/dense"), "publisher of the depth")
-    finally:
-        node.destroy_node()
-        rclpy.shutdown(context=context)
+    yield node
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+@pytest.mark.integration
+@pytest.mark.launch(fixture=description)
+def test_starts_an_active_node_with_the_topics_it_was_given(observer):
+    from integration.harness import wait_for
+
+    for topic in TOPICS.values():
+        wait_for(lambda topic=topic: observer.count_subscribers(topic), f"subscriber of {topic}")
+    wait_for(lambda: observer.count_publishers("/robot/depth/dense"), "publisher of the depth")
+
+
+@pytest.mark.integration
+@pytest.mark.launch(fixture=waiting_description)
+def test_starts_a_node_that_waits_to_be_configured(observer):
+    from lifecycle_msgs.srv import ChangeState
+
+    from integration.harness import wait_for
+
+    client = observer.create_client(ChangeState, "/waiting/completion_node/change_state")
+    wait_for(client.service_is_ready, "the node's lifecycle service")
+    assert not observer.count_publishers("/waiting/depth/dense")

@@ -192,8 +192,24 @@ def test_takes_k_where_p_is_not_set():
 
 @pytest.mark.parametrize("focal", [0.0, -1.0, np.nan])
 def test_refuses_a_camera_info_without_focal_length(focal):
-    with pytest.raises(messages.ZeroFocalLengthError, match="calibrated"):
+    with pytest.raises(messages.UnusableCameraInfoError, match="calibrated"):
         messages.intrinsics_from_message(make_camera_info(k_focal=focal, p_focal=focal))
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (lambda info: info.p.__setitem__(5, 0.0), "zero focal length"),
+        (lambda info: info.p.__setitem__(2, np.nan), "principal point must be finite"),
+        (lambda info: setattr(info, "width", 0), "image size must be positive, got 0x48"),
+    ],
+)
+def test_says_why_a_camera_info_cannot_be_used(change, part):
+    info = make_camera_info(p_focal=80.0)
+    change(info)
+    with pytest.raises(messages.UnusableCameraInfoError, match=part) as raised:
+        messages.intrinsics_from_message(info)
+    assert raised.value.cause == "unusable_camera_info"
 
 
 def make_header():

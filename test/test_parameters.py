@@ -46,6 +46,23 @@ def test_takes_overrides(make_node):
     assert (values.sync_slop, values.threads, values.depth_encoding) == (0.0, 4, "16UC1")
 
 
+def test_takes_an_integer_for_a_number_with_a_fraction(make_node):
+    node = make_node(sync__slop=1)
+    values = parameters.read(node)
+    assert values.sync_slop == 1.0
+    assert isinstance(values.sync_slop, float)
+    assert node.set_parameters([Parameter("sync.slop", value=2)])[0].successful
+    assert check_change([Parameter("sync.slop", value=2)], unconfigured=True).successful
+    for bad in (11, "1.0", True, None):
+        assert not check_change([Parameter("sync.slop", value=bad)], unconfigured=True).successful
+
+
+@pytest.mark.parametrize("override", [{"sync__slop": 11}, {"sync__slop": "near"}])
+def test_refuses_an_integer_out_of_range_when_it_is_read(make_node, override):
+    with pytest.raises(ValueError, match=r"sync\.slop is"):
+        parameters.read(make_node(**override))
+
+
 def test_describes_every_parameter(make_node):
     node = make_node()
     for parameter in fields(NodeParameters):
@@ -58,7 +75,7 @@ def test_describes_every_parameter(make_node):
 
 
 @pytest.mark.parametrize(
-    "override", [{"threads": 0}, {"sync__slop": -0.1}, {"sync__slop": 1}, {"model": 7}]
+    "override", [{"threads": 0}, {"sync__slop": -0.1}, {"threads": 2.0}, {"model": 7}]
 )
 def test_refuses_overrides_out_of_range_or_of_another_type(make_node, override):
     with pytest.raises(ParameterException):

@@ -33,7 +33,7 @@ def test_parameter_table_has_every_parameter_with_its_default(repository: Path) 
 def test_topic_table_has_every_topic_of_the_sources(repository: Path) -> None:
     documented = {re.findall(r"`([^`]+)`", row[1])[0] for row in rows(repository, "Topics")}
     nodes = repository / "starrygazer_ros" / "nodes"
-    source = "".join((nodes / f).read_text() for f in ("completion_node.py", "outputs.py"))
+    source = "".join((nodes / f).read_text() for f in ("lifecycle.py", "outputs.py"))
     published = set(re.findall(r'publisher\(\w+, "([^"]+)", ', source))
     subscribed = set(re.findall(r'\(\w+, "(\w+)", self\._on_\w+\)', source))
     assert len(published) == 5

@@ -20,6 +20,9 @@ def test_says_what_became_of_every_pair():
     assert (snapshot.matched, snapshot.completed, snapshot.failures) == (9, 1, 3)
     assert snapshot.in_work == 2
     assert snapshot.sparse_points == 100
+    statistics.count_failed("size_mismatch")
+    statistics.count_completed(100, {})
+    assert statistics.snapshot().in_work == 0
 
 
 def test_a_warning_costs_no_pair():
@@ -38,6 +41,15 @@ def test_gives_percentiles_of_the_last_frames_by_stage():
     latency = statistics.snapshot().latencies["mde"]
     assert latency.p50 == pytest.approx((LATENCY_WINDOW - 1) * 0.50)
     assert latency.p95 == pytest.approx((LATENCY_WINDOW - 1) * 0.95)
+
+
+def test_stages_after_the_depth_count_no_second_frame():
+    statistics = Statistics()
+    statistics.count_completed(5, {"node": 0.1})
+    statistics.record_latencies({"cloud": 0.2})
+    snapshot = statistics.snapshot()
+    assert snapshot.completed == 1
+    assert snapshot.latencies["cloud"].p50 == pytest.approx(0.2)
 
 
 def test_a_snapshot_does_not_change_afterwards():

@@ -9,9 +9,26 @@ pytest.importorskip("sensor_msgs", reason="sensor_msgs is needed: see requiremen
 from sensor_msgs.msg import Image
 
 from starrygazer_ros import synchronization
-from starrygazer_ros.synchronization import IMAGE, SPARSE_DEPTH, PairSynchronizer
+from starrygazer_ros.synchronization import (
+    IMAGE,
+    SPARSE_DEPTH,
+    NegativeStampError,
+    PairSynchronizer,
+)
 
 SECOND = 10**9
+
+
+def assert_accounted(synchronizer):
+    for topic in (IMAGE, SPARSE_DEPTH):
+        terms = (
+            synchronizer.matched,
+            synchronizer.unmatched(topic),
+            synchronizer.waiting(topic),
+            synchronizer.refused[topic],
+        )
+        assert min(terms) >= 0
+        assert synchronizer.received[topic] == sum(terms)
 
 
 def message(seconds):
@@ -119,7 +136,7 @@ def test_evicts_the_smallest_stamp_beyond_the_queue_size(make):
 def test_does_not_match_a_message_that_is_evicted_at_once(make):
     synchronizer, pairs = make(queue_size=1)
     synchronizer.add_sparse_depth(message(1.0))
-    synchronizer.add_image(message(1.5))
+    synchronizer.add_image(message(1.1))
     synchronizer.add_image(message(1.0))  # the smallest of a full queue: gone
     assert pairs == []
 
@@ -135,6 +152,40 @@ def test_accounts_for_every_message(make):
     assert synchronizer.waiting(IMAGE) == 3
     assert synchronizer.unmatched(IMAGE) == 10
     assert synchronizer.waiting(SPARSE_DEPTH) == synchronizer.unmatched(SPARSE_DEPTH) == 0
+    assert_accounted(synchronizer)
+
+
+def test_of_two_messages_with_one_stamp_the_first_leaves_unmatched(make):
+    synchronizer, pairs = make()
+    for _ in range(2):
+        synchronizer.add_image(message(1.0))
+    synchronizer.add_sparse_depth(message(1.0))
+    assert pairs == [(1.0, 1.0)]
+    assert synchronizer.unmatched(IMAGE) == 1
+    assert_accounted(synchronizer)
+
+
+def test_drops_as_unmatched_what_waits_when_it_is_cleared(make):
+    synchronizer, pairs = make()
+    synchronizer.add_image(message(1.0))
+    synchronizer.clear()
+    synchronizer.add_sparse_depth(message(1.0))
+    assert pairs == []
+    assert (synchronizer.waiting(IMAGE), synchronizer.unmatched(IMAGE)) == (0, 1)
+    assert_accounted(synchronizer)
+
+
+def test_refuses_a_negative_stamp_and_goes_on(make):
+    synchronizer, pairs = make()
+    for add in (synchronizer.add_image, synchronizer.add_sparse_depth):
+        with pytest.raises(NegativeStampError, match="stamp of -5 s"):
+            add(message(-5.0))
+        add(message(1.0))
+    assert pairs == [(1.0, 1.0)]
+    assert synchronizer.refused == [1, 1]
+    assert synchronizer.received == [2, 2]
+    assert synchronizer.time_jumps == 0
+    assert_accounted(synchronizer)
 
 
 def test_starts_over_when_time_goes_back(make):
@@ -148,6 +199,33 @@ def test_starts_over_when_time_goes_back(make):
     assert synchronizer.time_jumps == 1
     assert synchronizer.received == [4, 2]
     assert synchronizer.unmatched(IMAGE) == 2
+
+
+@pytest.mark.parametrize("length", [0.9, 0.5])
+def test_a_short_loop_of_a_bag_loses_no_pair(make, length):
+    synchronizer, pairs = make(slop=0.02)
+    loops, stamps = 5, [0.03 * index for index in range(round(length / 0.03))]
+    for _ in range(loops):
+        for index, stamp in enumerate(stamps):
+            synchronizer.add_image(message(stamp))
+            if index % 3 == 0:  # so that images are left over and fill their queue
+                synchronizer.add_sparse_depth(message(stamp))
+    assert len(pairs) == loops * len(stamps[::3])
+    assert all(image == sparse for image, sparse in pairs)
+    assert synchronizer.time_jumps == loops - 1
+    assert_accounted(synchronizer)
+
+
+def test_a_late_message_from_before_the_jump_costs_no_pair(make):
+    synchronizer, pairs = make()
+    for stamp in (99.8, 99.9):
+        synchronizer.add_sparse_depth(message(stamp))
+        synchronizer.add_image(message(stamp))
+    synchronizer.add_image(message(10.0))  # has jumped already
+    synchronizer.add_sparse_depth(message(100.0))  # has not
+    synchronizer.add_sparse_depth(message(10.0))
+    assert pairs[2:] == [(10.0, 10.0)]
+    assert_accounted(synchronizer)
 
 
 def test_messages_that_overtake_each_other_are_no_jump_in_time(make):

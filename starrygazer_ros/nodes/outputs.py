@@ -35,16 +35,17 @@ class Outputs:
         self._camera_info = node.create_lifecycle_publisher(CameraInfo, "depth/camera_info", qos)
         self._points = node.create_lifecycle_publisher(PointCloud2, "depth/points", qos)
         self._confidence = node.create_lifecycle_publisher(Image, "depth/confidence", qos)
+        self._publishers = (self._depth, self._camera_info, self._points, self._confidence)
 
     def destroy(self) -> None:
         """Destroy the publishers."""
-        for publisher in (self._depth, self._camera_info, self._points, self._confidence):
+        for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
 
     @property
     def wanted(self) -> bool:
-        """Somebody listens to an output that needs the completer."""
-        return any(_wanted(p) for p in (self._depth, self._points, self._confidence))
+        """Somebody listens to an output; camera_info, too, is only there for completed depth."""
+        return any(_wanted(publisher) for publisher in self._publishers)
 
     @property
     def calibration_wanted(self) -> bool:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import Image
 
-from starrygazer_ros.calibration import CalibrationCache, MissingCameraInfoError
-from starrygazer_ros.completion import CompletionError, DepthCompleter
-from starrygazer_ros.messages import (
-    MessageError,
-    image_from_message,
-    sparse_depth_from_message,
-)
+from starrygazer_ros.calibration import CalibrationCache
+from starrygazer_ros.completion import CompletionError, CompletionResult, DepthCompleter
+from starrygazer_ros.messages import image_from_message, sparse_depth_from_message
 from starrygazer_ros.nodes.outputs import Outputs
 from starrygazer_ros.statistics import Statistics
 from starrygazer_ros.throttle import Throttle
@@ -54,42 +53,38 @@ class PairCompleter:
     def process(self, pair: Pair) -> None:
         """Complete and publish a pair, or count and log why not; never raises."""
         try:
-            if self._outputs.wanted:
-                self._complete_and_publish(pair)
-            else:
+            if not self._outputs.wanted:
                 self.statistics.count_unwanted()
-        except CompletionError as error:
-            self.statistics.count_failed(error.cause)
-            self._log(error)
-        except Exception:  # whatever one frame does, the node goes on with the next
-            self.statistics.count_failed(INTERNAL_ERROR)
-            if self._throttle.ready(INTERNAL_ERROR):
-                self._logger.error(f"{INTERNAL_ERROR}: {traceback.format_exc()}")
+                return
+            image, result = self._publish_depth(pair)
+        except Exception as error:  # whatever one frame does, the node goes on with the next
+            self.statistics.count_failed(self._log(error))
+            return
+        published = time.perf_counter()
+        with self.warnings():
+            self._publish_calibrated(pair, image, result)
+        with self.warnings():
+            self._outputs.publish_confidence(result.confidence, pair.image.header)
+        self.statistics.record_latencies({"cloud": time.perf_counter() - published})
 
-    def warn(self, error: MessageError) -> None:
-        """Count and log something that does not cost the depth image."""
-        self.statistics.count_warning(error.cause)
-        self._log(error)
+    @contextmanager
+    def warnings(self) -> Iterator[None]:
+        """Count and log whatever is raised inside; it costs no depth image and not the node."""
+        try:
+            yield
+        except Exception as error:
+            self.statistics.count_warning(self._log(error))
 
-    def _complete_and_publish(self, pair: Pair) -> None:
-        header, outputs = pair.image.header, self._outputs
+    def _publish_depth(self, pair: Pair) -> tuple[NDArray[np.uint8], CompletionResult]:
+        """Complete, publish and count a pair; its image and the result."""
         started = time.perf_counter()
         image = image_from_message(pair.image)
         sparse_depth = sparse_depth_from_message(pair.sparse_depth)
         converted = time.perf_counter()
         result = self._completer.complete(image, sparse_depth)
         completed = time.perf_counter()
-        outputs.publish_depth(result.depth, header)
+        self._outputs.publish_depth(result.depth, pair.image.header)
         published = time.perf_counter()
-        if outputs.calibration_wanted:
-            try:
-                calibration = self.calibrations.find(
-                    header.frame_id, pair.image.width, pair.image.height
-                )
-                outputs.publish_calibrated(result, image, header, calibration)
-            except MissingCameraInfoError as error:
-                self.warn(error)
-        outputs.publish_confidence(result.confidence, header)
         stages = {stage: s for stage, s in result.timings.items() if stage != "total"}
         self.statistics.count_completed(
             int(np.count_nonzero(sparse_depth)),
@@ -100,13 +95,29 @@ class PairCompleter:
                 "completer": completed - converted,
                 "publish": published - completed,
                 "node": published - pair.arrival,
-                "cloud": time.perf_counter() - published,
             },
         )
+        return image, result
 
-    def _log(self, error: CompletionError) -> None:
-        if self._throttle.ready(error.cause):
-            self._logger.warning(one_line(error))
+    def _publish_calibrated(
+        self, pair: Pair, image: NDArray[np.uint8], result: CompletionResult
+    ) -> None:
+        if self._outputs.calibration_wanted:
+            header = pair.image.header
+            calibration = self.calibrations.find(
+                header.frame_id, pair.image.width, pair.image.height
+            )
+            self._outputs.publish_calibrated(result, image, header, calibration)
+
+    def _log(self, error: Exception) -> str:
+        """Log a caught exception, each cause now and then; its cause."""
+        if isinstance(error, CompletionError):
+            if self._throttle.ready(error.cause):
+                self._logger.warning(one_line(error))
+            return error.cause
+        if self._throttle.ready(INTERNAL_ERROR):
+            self._logger.error(f"{INTERNAL_ERROR}: {traceback.format_exc()}")
+        return INTERNAL_ERROR
 
 
 def one_line(error: CompletionError) -> str:

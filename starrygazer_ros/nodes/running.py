@@ -1,8 +1,7 @@
-"""Run a node until SIGINT or SIGTERM and leave with exit code 0."""
+"""Run a node until it is told to stop and leave with exit code 0."""
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 import traceback
@@ -15,24 +14,18 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 
-def run(make_node: Callable[[], Node], start: Callable[[Node], None]) -> int:
-    """Spin a node in a thread while the main thread waits for a signal.
-
-    rclpy's own signal handlers shut the context down under running callbacks and raise
-    KeyboardInterrupt anywhere, also inside ``destroy_node``. Here a signal only sets a flag, so
-    any number of them ends the same orderly way.
+def run(make_node: Callable[[], Node], start: Callable[[Node], None], stop: threading.Event) -> int:
+    """Spin a node in a thread while the main thread waits.
 
     Args:
         make_node: creates the node.
         start: called once before spinning, for example to configure and activate.
+        stop: set it to end the node; may be set before the call.
 
     Returns:
-        Exit code of the process: 0 after a signal, 1 if a parameter is refused or a callback
+        Exit code of the process: 0 when told to stop, 1 if a parameter is refused or a callback
         raised.
     """
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
         try:

@@ -136,14 +136,33 @@ def test_zero_focal_length_costs_the_cloud_but_not_the_depth(start_node, tiny_bu
 
     def told():
         peer.send_until_completed(send)
-        return "zero_focal_length: " in process.log
+        return "unusable_camera_info: " in process.log and "zero focal length" in process.log
 
-    wait_for(told, "depth and a log line for zero_focal_length")
+    wait_for(told, "depth and a log line for the zero focal length")
     _, values = peer.diagnostics()
-    assert int(values["warning zero_focal_length"]) >= 1
+    assert int(values["warning unusable_camera_info"]) >= 1
     assert not peer.received["/depth/points"]
 
     peer.complete_good_pair()
+
+
+def test_a_negative_stamp_is_refused_and_the_node_goes_on(running):
+    process, peer = running
+
+    def told():
+        peer.send_pair(image_message(), sparse_depth_message(), -5 * 10**9)
+        return int(peer.diagnostics()[1]["refused sparse_depth"]) > 0
+
+    wait_for(told, "a refused message")
+    assert "negative_stamp: " in process.log
+    outputs = peer.complete_good_pair()
+    assert len(outputs) == 4
+    _, values = peer.diagnostics()
+    assert int(values["warning negative_stamp"]) >= int(values["refused image"]) >= 1
+    for topic in ("image", "sparse_depth"):
+        terms = [int(values[f"{key} {topic}"]) for key in ("unmatched", "waiting", "refused")]
+        assert min(terms) >= 0
+        assert int(values[f"received {topic}"]) == int(values["matched"]) + sum(terms)
 
 
 def test_a_restarted_bag_is_completed_again(running):

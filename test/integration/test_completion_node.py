@@ -80,11 +80,12 @@ def test_accounts_for_every_frame_in_diagnostics(running):
 
     status, values = wait_for(settled, "no pair in work")
     for topic in ("image", "sparse_depth"):
-        accounted = ("unmatched", "waiting")
-        total = int(values["matched"]) + sum(int(values[f"{key} {topic}"]) for key in accounted)
-        assert int(values[f"received {topic}"]) == total
-    dropped = sum(int(value) for key, value in values.items() if key.startswith("dropped"))
-    assert int(values["matched"]) == int(values["completed"]) + dropped
+        terms = [int(values[f"{key} {topic}"]) for key in ("unmatched", "waiting", "refused")]
+        assert min(terms) >= 0
+        assert int(values[f"received {topic}"]) == int(values["matched"]) + sum(terms)
+    dropped = [int(value) for key, value in values.items() if key.startswith("dropped")]
+    assert min(dropped) >= 0
+    assert int(values["matched"]) == int(values["completed"]) + sum(dropped)
     assert int(values["received image"]) > int(values["matched"]) > 0
     assert values["sparse points"] == str(np.count_nonzero(sparse_depth_array()))
     assert values["model"] == "tiny 0.0.1"
@@ -111,3 +112,20 @@ def test_does_nothing_while_nobody_listens(start_node, tiny_bundle):
         return int(values["dropped no_subscriber"]) > 0
 
     wait_for(unwanted, "a pair that nobody wanted")
+
+
+def test_publishes_camera_info_to_whom_wants_nothing_else(start_node, tiny_bundle):
+    from integration.harness import image_message, sparse_depth_message
+
+    _, peer = start_node(model=tiny_bundle)
+    peer.wait_until_connected()
+    for subscription in list(peer.node.subscriptions):
+        if subscription.topic_name in ("/depth/dense", "/depth/points", "/depth/confidence"):
+            peer.node.destroy_subscription(subscription)
+
+    def send(stamp):
+        peer.send_camera_info(stamp)
+        peer.send_pair(image_message(), sparse_depth_message(), stamp)
+
+    outputs = peer.send_until_completed(send, ["/depth/camera_info"])
+    assert outputs["/depth/camera_info"].k[0] == 80.0

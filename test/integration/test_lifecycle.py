@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from lifecycle_msgs.msg import Transition
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 
-from integration.harness import wait_for
+from integration.harness import image_message, sparse_depth_message, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -42,6 +43,40 @@ def test_waits_for_the_lifecycle_services_without_autostart(start_node, tiny_bun
     assert peer.change_state(Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
     assert peer.state() == "finalized"
     assert process.stop() == 0
+
+
+@pytest.mark.parametrize(
+    "transition", [Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP, 123]
+)
+def test_an_impossible_transition_is_answered_and_changes_nothing(running, transition):
+    process, peer = running
+    assert not peer.change_state(transition)
+    assert peer.state() == "active"
+    assert process.running
+    peer.complete_good_pair()
+
+
+def test_keeps_counters_and_calibration_while_it_is_inactive(start_node, tiny_bundle):
+    _, peer = start_node(model=tiny_bundle)
+    peer.wait_until_connected()
+    peer.complete_good_pair()
+    assert peer.change_state(Transition.TRANSITION_DEACTIVATE)
+    _, before = peer.diagnostics()
+    assert int(before["completed"]) >= 1
+    assert before["waiting image"] == before["in work"] == "0"
+    assert peer.change_state(Transition.TRANSITION_ACTIVATE)
+    peer.wait_until_connected()
+
+    def send_without_camera_info(stamp):
+        peer.send_pair(image_message(), sparse_depth_message(), stamp)
+
+    peer.send_until_completed(send_without_camera_info, ["/depth/dense", "/depth/points"])
+    _, after = peer.diagnostics()
+    assert int(after["completed"]) > int(before["completed"])
+    assert "warning no_camera_info" not in after
+    assert int(after["received image"]) == sum(
+        int(after[key]) for key in ("matched", "unmatched image", "waiting image", "refused image")
+    )
 
 
 def test_refuses_parameter_changes_that_would_have_no_effect(start_node, tiny_bundle):
@@ -119,6 +154,16 @@ def test_ends_with_exit_code_0_on_signals(start_node, tiny_bundle, signals):
     peer.complete_good_pair()
     for name in signals:
         process.send(signal.Signals[name])
+    assert process.exit_code() == 0
+    assert "Traceback" not in process.log
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_ends_with_exit_code_0_on_a_signal_during_the_imports(start_node, tiny_bundle, name):
+    process, _ = start_node(model=tiny_bundle)
+    maps = Path(f"/proc/{process._process.pid}/maps")
+    wait_for(lambda: "_rclpy_pybind11" in maps.read_text(), "the import of rclpy")
+    process.send(signal.Signals[name])
     assert process.exit_code() == 0
     assert "Traceback" not in process.log
 

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is needed: see requirements/")
+
+from integration.harness import image_message, sparse_depth_message
+from starrygazer_ros.completion import DepthCompleter
+from starrygazer_ros.nodes.pair_completer import Pair, PairCompleter
+
+
+class FakeOutputs:
+    """Everything is wanted; what is named in ``broken`` raises."""
+
+    wanted = calibration_wanted = True
+
+    def __init__(self, *broken):
+        self.broken = broken
+        self.published = []
+
+    def _publish(self, name):
+        if name in self.broken:
+            raise ArithmeticError(name)
+        self.published.append(name)
+
+    def publish_depth(self, *_):
+        self._publish("depth")
+
+    def publish_calibrated(self, *_):
+        self._publish("calibrated")
+
+    def publish_confidence(self, *_):
+        self._publish("confidence")
+
+
+class FakeLogger:
+    def __init__(self):
+        self.lines = []
+
+    def warning(self, line):
+        self.lines.append(line)
+
+    error = warning
+
+
+@pytest.fixture
+def complete_with(tiny_bundle):
+    """Completes one good pair with such outputs; what was counted and logged."""
+    completer = DepthCompleter.from_bundle(str(tiny_bundle))
+
+    def complete_with(outputs, with_calibration=True):
+        logger = FakeLogger()
+        pairs = PairCompleter(completer, outputs, logger)
+        if with_calibration:
+            pairs.calibrations.find = lambda *_: object()
+        pairs.statistics.count_matched()
+        pairs.process(Pair(image_message(), sparse_depth_message(), 0.0))
+        return pairs.statistics.snapshot(), logger.lines
+
+    return complete_with
+
+
+def test_counts_a_pair_as_completed_once(complete_with):
+    outputs = FakeOutputs()
+    counts, lines = complete_with(outputs)
+    assert outputs.published == ["depth", "calibrated", "confidence"]
+    assert (counts.completed, counts.in_work) == (1, 0)
+    assert lines == []
+    assert {"node", "cloud", "completer"} <= set(counts.latencies)
+    assert counts.sparse_points == np.count_nonzero(
+        np.frombuffer(sparse_depth_message().data, "f4")
+    )
+
+
+@pytest.mark.parametrize(
+    ("broken", "others"), [("calibrated", "confidence"), ("confidence", "calibrated")]
+)
+def test_trouble_after_the_depth_is_a_warning_and_spares_the_other_outputs(
+    complete_with, broken, others
+):
+    outputs = FakeOutputs(broken)
+    counts, lines = complete_with(outputs)
+    assert outputs.published == ["depth", others]
+    assert (counts.completed, counts.failures, counts.in_work) == (1, 0, 0)
+    assert counts.warnings == {"internal_error": 1}
+    assert len(lines) == 1
+    assert "ArithmeticError" in lines[0]
+
+
+def test_a_missing_calibration_is_a_warning_that_names_its_cause(complete_with):
+    counts, lines = complete_with(FakeOutputs(), with_calibration=False)
+    assert (counts.completed, counts.warnings) == (1, {"no_camera_info": 1})
+    assert lines[0].startswith("no_camera_info: ")
+
+
+def test_trouble_with_the_depth_is_a_failure(complete_with):
+    outputs = FakeOutputs("depth")
+    counts, _ = complete_with(outputs)
+    assert outputs.published == []
+    assert (counts.completed, counts.failed, counts.in_work) == (0, {"internal_error": 1}, 0)
