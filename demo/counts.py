@@ -53,6 +53,7 @@ def count(sent: int, received: int, diagnostics: Values) -> Counts:
         for key, value in diagnostics.items()
         if key.startswith("dropped ")
     }
+    dropped["refused"] = number("refused image")
     dropped["no_partner"] = number("unmatched image") + number("waiting image")
     dropped["not_finished"] = number("in work")
     dropped["lost_before_node"] = sent - number("received image")

@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--teacher-steps", type=int, default=450)
     parser.add_argument("--student-steps", type=int, default=3200)
-    parser.add_argument("--refinement-steps", type=int, default=5000)
+    parser.add_argument("--refinement-steps", type=int, default=3600)
     return parser
 
 

@@ -50,9 +50,11 @@ class RescalingLaw:
     """Ranges from which each pair draws; see ``pseudo_ground_truth``."""
 
     contrast: tuple[float, float] = (1.5, 25.0)  # farthest over nearest depth of a scene
-    group_scale: tuple[float, float] = (0.02, 0.35)  # standard deviation of log scale per group
-    tilt: tuple[float, float] = (0.0, 0.2)  # log-depth change over a group's extent
-    warp: tuple[float, float] = (0.0, 0.25)  # standard deviation of the smooth warp in log depth
+    flatness: tuple[float, float] = (0.2, 1.2)  # exponent of the relative depth
+    group_scale: tuple[float, float] = (0.05, 0.5)  # standard deviation of log scale per group
+    segment_scale: tuple[float, float] = (0.0, 0.08)  # the same for every segment on its own
+    tilt: tuple[float, float] = (0.0, 0.4)  # log-depth change over the image's longer side
+    warp: tuple[float, float] = (0.0, 0.35)  # standard deviation of the smooth warp in log depth
 
 
 def pseudo_ground_truth(
@@ -75,13 +77,15 @@ def pseudo_ground_truth(
     law = law or RescalingLaw()
     contrast = np.exp(rng.uniform(*np.log(law.contrast)))
     inverse = np.clip(relative_depth, 0.0, 1.2) + 1.0 / contrast
-    log_depth = -np.log(inverse) * rng.uniform(0.7, 1.2)
+    log_depth = -np.log(inverse) * rng.uniform(*law.flatness)
     log_depth = _sharpen(log_depth, segments, rng.uniform(0.5, 1.0))
     groups = _merge(log_depth, segments, rng)
     log_depth = log_depth + _rescale(groups, rng, law)
-    if rng.random() < 0.8:
+    offsets = rng.normal(0, rng.uniform(*law.segment_scale), int(segments.max()) + 1)
+    log_depth = log_depth + offsets[segments]
+    for _ in range(int(rng.integers(0, 3))):
         warp = _smooth_noise(log_depth.shape, rng)
-        log_depth = log_depth + rng.uniform(*law.warp) * warp
+        log_depth = log_depth + rng.uniform(*law.warp) * rng.random() * warp
     return (log_depth - log_depth.mean()).astype(np.float32)
 
 
@@ -140,7 +144,7 @@ def _merge(log_depth: FloatMap, segments: LabelMap, rng: np.random.Generator) ->
         nearest = np.argmin(((centres[:, None] - seeds[None]) ** 2).sum(-1), axis=1)
         group = group * len(seeds) + nearest
     if rng.random() < 0.4:  # some segments on their own
-        alone = rng.random(count) < rng.uniform(0, 0.3)
+        alone = rng.random(count) < rng.uniform(0, 0.5)
         group = np.where(alone, group.max() + 1 + np.arange(count), group)
     _, group = np.unique(group, return_inverse=True)
     return group.astype(np.int32)[segments]
@@ -157,8 +161,8 @@ def _rescale(groups: LabelMap, rng: np.random.Generator, law: RescalingLaw) -> F
 
 
 def _smooth_noise(shape: tuple[int, ...], rng: np.random.Generator) -> FloatMap:
-    """Unit-variance noise with a random correlation length of a tenth to half of the image."""
-    cells = int(rng.integers(2, 10))
+    """Unit-variance noise with a random correlation length of 1/20 to half of the image."""
+    cells = round(np.exp(rng.uniform(np.log(2), np.log(20))))
     noise = rng.normal(size=(cells, cells)).astype(np.float32)
     return cv2.resize(noise, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
 
@@ -187,8 +191,8 @@ def sample_sparse(log_depth: FloatMap, rng: np.random.Generator) -> FloatMap:
             mask &= log_depth < np.quantile(log_depth, rng.uniform(0.6, 0.95))
     if mask.sum() < 8:
         mask.ravel()[rng.choice(rows * columns, 32, replace=False)] = True
-    noisy = log_depth + rng.normal(0, rng.choice([0.0, 0.003, 0.01]), log_depth.shape)
-    if rng.random() < 0.3:
+    noisy = log_depth + rng.normal(0, rng.choice([0.0, 0.0, 0.002, 0.006]), log_depth.shape)
+    if rng.random() < 0.25:
         outliers = rng.random((rows, columns)) < rng.uniform(0, 0.02)
         noisy = np.where(outliers, noisy + rng.normal(0, 0.4, log_depth.shape), noisy)
     return np.where(mask, np.exp(noisy), 0.0).astype(np.float32)

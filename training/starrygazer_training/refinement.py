@@ -1,13 +1,17 @@
 """The refinement network: image, relative and sparse depth in, dense depth and confidence out.
 
-Four steps, all inside the graph:
+Five steps, all inside the graph:
 
 1. **Align** the relative inverse depth to the sparse points with a robust affine fit.
-2. **Interpolate** the log residuals that the fit leaves at the sparse points, by local planes.
-3. **Correct** the interpolated residual with a U-Net that sees the image, and propagate it along
-   predicted affinities at 1/4 size with the measurements re-injected (CSPN, Cheng et al. 2018).
+2. **Interpolate** the sparse depth by local planes, once as it is and once as the residual that
+   the fit leaves, which keeps the shape of the relative depth between the points.
+3. **Choose and correct**: a U-Net that sees the image blends the two, adds a correction, and lets
+   it travel along predicted affinities at 1/4 size while the measurements are re-injected (CSPN,
+   Cheng et al. 2018).
 4. **Sharpen**: propagate the depth itself at 1/2 size, then upsample convexly (RAFT, Teed & Deng
    2020), so that each pixel takes its depth from the side of an edge on which it lies.
+5. **Return to the measurements**: what is still missing at the sparse points is interpolated and
+   added where the network trusts it.
 
 Depth is seen only as its logarithm minus the mean logarithm of the sparse points: multiplying the
 sparse depth by k multiplies the output by k.
@@ -52,10 +56,10 @@ class Refinement(nn.Module):
         for width in reversed(WIDTHS[:-1]):
             self.decoder.append(nn.Sequential(_conv(inputs + width, width), nn.ReLU()))
             inputs = width
-        # Per pixel: affinities to the 3x3 neighbourhood, residual correction, trust in samples.
-        self.coarse = nn.Conv2d(WIDTHS[1], 9 + 2, 3, padding=1)
-        # The same at 1/2, without trust but with the logarithm of the expected error.
-        self.fine = nn.Conv2d(WIDTHS[0] + 1, 9 + 2, 3, padding=1)
+        # 3x3 affinities, correction, trust in a sample, blend of the two interpolations.
+        self.coarse = nn.Conv2d(WIDTHS[1], 9 + 3, 3, padding=1)
+        # 3x3 affinities, correction, log of the expected error, trust in what is left at the end.
+        self.fine = nn.Conv2d(WIDTHS[0] + 1, 9 + 3, 3, padding=1)
         self.convex = nn.Sequential(
             nn.Conv2d(WIDTHS[0] + 12, 32, 1), nn.ReLU(), nn.Conv2d(32, 4 * 9, 1)
         )
@@ -86,55 +90,51 @@ class Refinement(nn.Module):
         """Centred log depth, log of its expected error, both [B, 1, H, W], and the centre."""
         with torch.autocast("cpu", enabled=False):
             log_sparse, mask, centre = centred_log(sparse_depth)
-            aligned = align(relative_depth, log_sparse, mask)  # [B, 1, H, W]
-            residual, known = pool(log_sparse - aligned, mask)  # [B, 1, H/2, W/2]
-            level, _ = pool(log_sparse, mask)
-            aligned2 = F.avg_pool2d(aligned, 2)
-            # Depth itself is interpolated too, for where relative depth misleads.
-            planes, density = local_planes(torch.cat([residual, level], 1), known)
-            interpolated, level = planes.split(1, 1)
-            features = torch.cat(
-                [
-                    aligned2,
-                    interpolated,
-                    level - aligned2 - interpolated,
-                    residual - interpolated * known,
-                    known,
-                    density,
-                ],
-                1,
-            )
+            aligned = align(relative_depth, log_sparse, mask)
+            samples, known = pool(log_sparse, mask)  # all from here on [B, 1, H/2, W/2]
+            aligned = F.avg_pool2d(aligned, 2)
+            planes, density = local_planes(torch.cat([samples, samples - aligned], 1), known)
+            plain, residual = planes.split(1, 1)
+            guided = aligned + residual
+            features = [aligned, plain, guided - plain, (samples - plain) * known, known, density]
 
-        x = torch.cat([self.stem(image - 0.5), features], 1)
+        half, quarter = self._unet(torch.cat([self.stem(image - 0.5), *features], 1))
+
+        coarse = self.coarse(quarter).float()
+        affinity = torch.softmax(coarse[:, :9], 1)
+        blend = torch.sigmoid(coarse[:, 11:12])
+        base = plain + _double(blend) * (guided - plain)
+        missing, known4 = pool(samples - base, known)
+        trust = known4 * torch.sigmoid(coarse[:, 10:11] + 2.0)
+        correction = coarse[:, 9:10]
+        for _ in range(COARSE_STEPS):
+            correction = trust * missing + (1 - trust) * propagate(correction, affinity)
+        correction = _double(correction)
+
+        fine = self.fine(torch.cat([half, correction], 1)).float()
+        affinity = torch.softmax(fine[:, :9], 1)
+        log_depth = base + correction + fine[:, 9:10]
+        for _ in range(FINE_STEPS):
+            log_depth = propagate(log_depth, affinity)
+        weights = self.convex(torch.cat([half, F.pixel_unshuffle(image - 0.5, 2)], 1)).float()
+        log_depth = convex_upsample(log_depth, weights)  # [B, 1, H, W]
+
+        with torch.autocast("cpu", enabled=False):
+            left, _ = local_planes(pool(log_sparse - log_depth, mask)[0], known)
+            log_depth = log_depth + _double(left * torch.sigmoid(fine[:, 11:12] + 2.0))
+        log_depth = log_depth.clamp(-MAX_LOG_DEVIATION, MAX_LOG_DEVIATION)
+        return log_depth, _double(fine[:, 10:11] - 2.0), centre
+
+    def _unet(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Decoded features at 1/2 and 1/4 of the image's size."""
         skips = []
         for stage in self.encoder:
             x = stage(x)
             skips.append(x)
-        for index, stage in enumerate(self.decoder):
-            x = stage(torch.cat([_double(x), skips[-2 - index]], 1))
-            if index == len(self.decoder) - 2:
-                quarter = x
-        half = x
-
-        coarse = self.coarse(quarter).float()
-        affinity = torch.softmax(coarse[:, :9], 1)
-        residual4, known4 = pool(residual, known)
-        trust = known4 * torch.sigmoid(coarse[:, 10:11] + 2.0)
-        field = F.avg_pool2d(interpolated, 2) + coarse[:, 9:10]
-        for _ in range(COARSE_STEPS):
-            field = trust * residual4 + (1 - trust) * propagate(field, affinity)
-
-        field = _double(field)
-        fine = self.fine(torch.cat([half, field - interpolated], 1)).float()
-        affinity = torch.softmax(fine[:, :9], 1)
-        log_depth = aligned2 + field + fine[:, 9:10]
-        for _ in range(FINE_STEPS):
-            log_depth = propagate(log_depth, affinity)
-
-        weights = self.convex(torch.cat([half, F.pixel_unshuffle(image - 0.5, 2)], 1)).float()
-        log_depth = convex_upsample(log_depth, weights)
-        log_depth = log_depth.clamp(-MAX_LOG_DEVIATION, MAX_LOG_DEVIATION)
-        return log_depth, _double(fine[:, 10:11] - 2.0), centre
+        decoded = [skips.pop()]
+        for stage in self.decoder:
+            decoded.append(stage(torch.cat([_double(decoded[-1]), skips.pop()], 1)))
+        return decoded[-1], decoded[-2]
 
 
 def confidence(log_error: Tensor) -> Tensor:
