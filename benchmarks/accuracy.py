@@ -151,14 +151,16 @@ def _evaluate(case: Case, completer: DepthCompleter, limit: int | None) -> Outco
         scene = case.scenes.load(key)
         sparse, truth = case.split(scene)
         result = completer.complete(scene.image, sparse)
+        grey = completer.complete(np.full_like(scene.image, 128), sparse)
         dense = {
             OURS: result.depth,
+            "grey image": grey.depth,  # what is left when the image says nothing
             BARYCENTRIC: baselines.barycentric(sparse),
             "affine": baselines.affine_fit(result.relative_depth, sparse),
             "affine+residual": baselines.affine_barycentric_residual(result.relative_depth, sparse),
             "ip_basic": baselines.ip_basic(sparse),
         }
-        known = np.isfinite(result.depth)
+        known = np.isfinite(result.depth) & np.isfinite(grey.depth)
         frames.append({m: metrics.compare(depth, truth, known) for m, depth in dense.items()})
         coverages.append(float(known[truth > 0].mean()))
     wins = [frame[OURS].rmse < frame[BARYCENTRIC].rmse for frame in frames]
@@ -175,11 +177,11 @@ def _table(outcome: Outcome) -> str:
     lines = [
         f"\n{outcome.case}: {outcome.frames} frames, ours beats barycentric in "
         f"{outcome.wins:.0%}, coverage {outcome.coverage:.1%}",
-        f"  {'':<16}{'RMSE m':>9}{'MAE m':>9}{'AbsRel':>9}{'iRMSE 1/km':>12}",
+        f"  {'':<16}{'RMSE m':>9}{'MAE m':>9}{'median m':>10}{'AbsRel':>9}{'iRMSE 1/km':>12}",
     ]
     for method, errors in outcome.methods.items():
         lines.append(
-            f"  {method:<16}{errors.rmse:>9.4f}{errors.mae:>9.4f}"
+            f"  {method:<16}{errors.rmse:>9.4f}{errors.mae:>9.4f}{errors.median:>10.4f}"
             f"{errors.absrel:>9.4f}{errors.irmse:>12.2f}"
         )
     return "\n".join(lines)

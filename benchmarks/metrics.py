@@ -16,6 +16,7 @@ class Metrics:
     Attributes:
         rmse: metres.
         mae: metres.
+        median: of the absolute error, metres.
         absrel: mean of error / truth.
         irmse: RMSE of the inverse depth, 1/km.
         pixels: how many pixels were compared.
@@ -23,6 +24,7 @@ class Metrics:
 
     rmse: float
     mae: float
+    median: float
     absrel: float
     irmse: float
     pixels: int
@@ -57,6 +59,7 @@ def compare(
     return Metrics(
         rmse=float(np.sqrt(np.mean(error**2))),
         mae=float(np.mean(np.abs(error))),
+        median=float(np.median(np.abs(error))),
         absrel=float(np.mean(np.abs(error) / true)),
         irmse=float(np.sqrt(np.mean(inverse_error**2))),
         pixels=int(true.size),
@@ -75,6 +78,7 @@ def mean(metrics: Iterable[Metrics]) -> Metrics:
     return Metrics(
         rmse=float(np.mean([m.rmse for m in frames])),
         mae=float(np.mean([m.mae for m in frames])),
+        median=float(np.mean([m.median for m in frames])),
         absrel=float(np.mean([m.absrel for m in frames])),
         irmse=float(np.mean([m.irmse for m in frames])),
         pixels=sum(m.pixels for m in frames),

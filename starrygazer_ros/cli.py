@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from starrygazer_ros import __version__
 from starrygazer_ros.backends import BACKENDS
 from starrygazer_ros.completion import DepthCompleter, Intrinsics
+from starrygazer_ros.completion.completer import DEFAULT_MIN_SPARSE_POINTS
 from starrygazer_ros.completion.errors import CompletionError, InputError
 from starrygazer_ros.files import (
     KITTI_DEPTH_SCALE,
@@ -137,6 +138,13 @@ def _parser() -> argparse.ArgumentParser:
     complete.add_argument(
         "--threads", type=_positive_integer, default=2, help="CPU threads (default: 2)"
     )
+    complete.add_argument(
+        "--min-sparse-points",
+        type=_positive_integer,
+        default=DEFAULT_MIN_SPARSE_POINTS,
+        metavar="N",
+        help=f"refuse sparse depth with fewer points (default: {DEFAULT_MIN_SPARSE_POINTS})",
+    )
     return parser
 
 
@@ -158,11 +166,13 @@ def _positive_integer(text: str) -> int:
 
 def _complete(options: argparse.Namespace) -> int:
     for path in options.output:  # before the work, not after it
-        _check_output(path, options.intrinsics)
+        _check_output(path, options)
     image = read_image(options.image)
     sparse_depth = read_sparse_depth(options.sparse, options.depth_scale)
     intrinsics = _intrinsics(options.intrinsics, image) if options.intrinsics else None
-    completer = DepthCompleter.from_bundle(options.bundle, options.backend, options.threads)
+    completer = DepthCompleter.from_bundle(
+        options.bundle, options.backend, options.threads, options.min_sparse_points
+    )
     result = completer.complete(image, sparse_depth)
     for path in options.output:
         _write(path, result.depth, image, intrinsics, options.depth_scale)
@@ -187,14 +197,16 @@ def _is_picture(path: Path) -> bool:
     return name.endswith((".preview.png", ".jpg", ".jpeg"))
 
 
-def _check_output(path: Path, intrinsics: list[float] | None) -> None:
+def _check_output(path: Path, options: argparse.Namespace) -> None:
     ending = path.suffix.lower()
+    if path.resolve() in (options.image.resolve(), options.sparse.resolve()):
+        raise FileError(f"{path} is an input and would be overwritten: choose another name")
     if ending not in (".npy", ".png", ".ply") and not _is_picture(path):
         raise FileError(
             f"{path}: the ending must be .png, .npy, .preview.png, .jpg or .ply "
             "(see starrygazer complete --help)"
         )
-    if ending == ".ply" and intrinsics is None:
+    if ending == ".ply" and options.intrinsics is None:
         raise FileError(f"{path}: a point cloud needs the camera: add --intrinsics FX FY CX CY")
     if not path.parent.is_dir():
         raise FileError(f"{path}: there is no folder {path.parent}")

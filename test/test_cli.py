@@ -173,6 +173,22 @@ def test_senseless_options_are_refused_with_a_reason(
     assert reason in capsys.readouterr().err
 
 
+def test_an_input_is_never_overwritten(
+    complete: Run, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (folder / "image.png").read_bytes()
+    assert complete("image.png") == 2
+    assert "would be overwritten" in one_line(capsys)
+    assert (folder / "image.png").read_bytes() == before
+
+
+def test_the_least_number_of_points_is_an_option(
+    complete: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert complete("dense.npy", options="--min-sparse-points 100000") == 2
+    assert "at least 100000 are needed" in one_line(capsys)
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         cli.main(["--version"])

@@ -28,6 +28,12 @@ def test_rmse_weighs_large_errors_more_than_mae() -> None:
     assert errors.rmse == pytest.approx(3 / np.sqrt(2))
 
 
+def test_median_ignores_one_large_error() -> None:
+    errors = metrics.compare(depth(1.1, 1.2, 9.0), depth(1.0, 1.0, 1.0))
+
+    assert errors.median == pytest.approx(0.2)
+
+
 def test_pixels_without_truth_do_not_count() -> None:
     errors = metrics.compare(depth(2.0, 9.0, 9.0), depth(1.0, 0.0, np.nan))
 

@@ -33,6 +33,17 @@ def test_every_ros_package_that_is_imported_is_a_dependency(repository):
     assert imported <= listed
 
 
+def test_the_node_says_that_it_needs_ros():
+    code = (
+        "import sys; sys.modules['rclpy'] = None; "
+        "from starrygazer_ros.nodes.completion_node import main; main()"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 1
+    assert "needs ROS 2" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
 def test_the_core_runs_without_ros():
     code = (
         "import sys, starrygazer_ros.completion, starrygazer_ros.backends.onnxruntime;"

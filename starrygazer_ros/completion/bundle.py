@@ -171,9 +171,10 @@ def bundle_folders() -> Iterator[Path]:
     here = Path(__file__).resolve()
     yield here.parents[2] / "models"
     workspaces = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
-    # pip installs for the system, a user, a virtual environment or colcon: always into the prefix
-    # that also holds this file, at a depth that differs.
-    for prefix in [*map(Path, workspaces), *here.parents]:
+    # pip installs for the system, a user or a virtual environment into the prefix whose lib/ holds
+    # this file, with --target beside the package.
+    prefixes = [folder.parent for folder in here.parents if folder.name in ("lib", "lib64")]
+    for prefix in [*map(Path, workspaces), here.parents[2], *prefixes[:1]]:
         yield prefix / "share" / "starrygazer_ros" / "models"
 
 

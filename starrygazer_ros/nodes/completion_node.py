@@ -11,8 +11,11 @@ def main() -> None:
     """Run the node until SIGINT or SIGTERM."""
     stop = stop_on_signals()
     # These take most of a second to import, and a signal may come before they are there.
-    from starrygazer_ros.nodes.lifecycle import CompletionNode, autostart
-    from starrygazer_ros.nodes.running import run
+    try:
+        from starrygazer_ros.nodes.lifecycle import CompletionNode, autostart
+        from starrygazer_ros.nodes.running import run
+    except ModuleNotFoundError as error:
+        sys.exit(f"completion_node needs ROS 2 ({error}): source its setup.bash first")
 
     sys.exit(run(CompletionNode, autostart, stop))
 

@@ -199,6 +199,8 @@ class CompletionNode(LifecycleNode):
                 message_type, topic, self._guarded(callback), qos
             )
             self._activation.subscriptions.append(subscription)
+        image, sparse_depth = map(self.resolve_topic_name, ("image", "sparse_depth"))
+        self.get_logger().info(f"active: completes {sparse_depth} with {image}")
 
     def _guarded(self, callback: Callable[[Any], None]) -> Callable[[Any], None]:
         """The callback of a subscription, such that no message can end the node."""
@@ -307,5 +309,7 @@ class CompletionNode(LifecycleNode):
 
 def autostart(node: CompletionNode) -> None:
     """Configure and activate unless the parameter ``autostart`` says otherwise."""
-    if node.autostart and node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+    if not node.autostart:
+        node.get_logger().info("unconfigured: autostart is false, waiting for lifecycle requests")
+    elif node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
         node.trigger_activate()

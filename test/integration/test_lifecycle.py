@@ -27,11 +27,13 @@ def set_string(peer, name, value):
 def test_waits_for_the_lifecycle_services_without_autostart(start_node, tiny_bundle):
     process, peer = start_node(model=tiny_bundle, autostart="false")
     assert peer.state() == "unconfigured"
+    process.wait_for_log("unconfigured: autostart is false")
 
     for _ in range(2):  # the second round needs everything that the first one freed
         assert peer.change_state(Transition.TRANSITION_CONFIGURE)
         assert peer.state() == "inactive"
         assert peer.change_state(Transition.TRANSITION_ACTIVATE)
+        process.wait_for_log("active: completes /sparse_depth with /image")
         peer.wait_until_connected()
         peer.complete_good_pair()
         assert peer.change_state(Transition.TRANSITION_DEACTIVATE)
