@@ -16,6 +16,7 @@ from starrygazer_ros.completion import (
     BundleNotFoundError,
     ModelBundle,
 )
+from starrygazer_ros.completion.bundle import mde_input_size
 
 
 @pytest.fixture
@@ -95,6 +96,17 @@ def test_refuses_a_size_multiple_that_makes_no_sense(bundle: Path, multiple: obj
     edit(bundle, mde={**entry, "multiple": multiple})
     with pytest.raises(BundleManifestError):
         ModelBundle.load(bundle)
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [((480, 640), (224, 288)), ((352, 1216), (128, 480)), ((33, 4096), (64, 2848))],
+)
+def test_mde_sees_the_image_in_its_aspect_ratio_within_the_limits(
+    image: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    limits = {"pixels": 65536, "multiple": 32, "minimum": 64, "maximum": 4096}
+    assert mde_input_size(*image, **limits) == expected
 
 
 @pytest.mark.parametrize("pixels", [0, -5, float("inf"), "many"])

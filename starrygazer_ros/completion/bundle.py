@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -119,6 +120,13 @@ class ModelBundle:
                 f"{folder / MANIFEST}: missing or wrong entry ({error!r}); export the bundle again"
             ) from error
 
+    def mde_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width at which the MDE sees an image of this size."""
+        spec = self.mde
+        return mde_input_size(
+            height, width, self.mde_pixels, spec.multiple, spec.minimum, spec.maximum
+        )
+
     def golden(self) -> GoldenPair:
         """Load the stored input and reference output.
 
@@ -135,6 +143,29 @@ class ModelBundle:
                 f"{self.golden_path} holds no golden pair ({error!r}); export the bundle again"
             ) from error
         return GoldenPair(image, sparse_depth, depth, self.golden_tolerance)
+
+
+def mde_input_size(
+    height: int, width: int, pixels: int, multiple: int, minimum: int, maximum: int
+) -> tuple[int, int]:
+    """Height and width of about ``pixels`` pixels in the image's aspect ratio.
+
+    Training uses it too, so that the refinement learns from what it will see.
+
+    Args:
+        height: of the image.
+        width: of the image.
+        pixels: about height times width of the result.
+        multiple: both are multiples of this.
+        minimum: of both.
+        maximum: of both.
+    """
+    scale = math.sqrt(pixels / (height * width))
+
+    def side(length: int) -> int:
+        return min(max(round(length * scale / multiple) * multiple, minimum), maximum)
+
+    return side(height), side(width)
 
 
 def _engine(folder: Path, entry: dict[str, Any], hashes: dict[str, str]) -> EngineSpec:

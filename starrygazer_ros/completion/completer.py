@@ -128,7 +128,7 @@ class DepthCompleter:
     ) -> CompletionResult:
         """The method itself, on checked input without NaN."""
         height, width = sparse_depth.shape
-        mde_input = _to_tensor(_resize(image, *self._mde_size(height, width)))
+        mde_input = _to_tensor(_resize(image, *self.bundle.mde_size(height, width)))
         clock.lap("prepare_mde")
 
         relative_depth = self._mde.run({"image": mde_input})["relative_depth"]
@@ -210,17 +210,6 @@ class DepthCompleter:
                 "needed: check the projection into the image, or lower min_sparse_points"
             )
         return np.where(valid, sparse_depth, np.float32(0))
-
-    def _mde_size(self, height: int, width: int) -> tuple[int, int]:
-        """Input size of the MDE: about ``mde_pixels`` in the image's aspect ratio."""
-        spec = self.bundle.mde
-        scale = (self.bundle.mde_pixels / (height * width)) ** 0.5
-
-        def side(pixels: int) -> int:
-            rounded = max(1, round(pixels * scale / spec.multiple)) * spec.multiple
-            return int(min(max(rounded, spec.minimum), spec.maximum))
-
-        return side(height), side(width)
 
 
 def _check_graph(

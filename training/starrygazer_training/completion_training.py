@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from starrygazer_ros.completion.bundle import mde_input_size
 from starrygazer_training import datasets
 from starrygazer_training.checkpoints import TrainingRun
 from starrygazer_training.datasets import Frame
 from starrygazer_training.distillation import label_path, load_student
+from starrygazer_training.export import MAXIMUM_SIDE
 from starrygazer_training.features import image_tensor
 from starrygazer_training.pairs import pseudo_ground_truth, sample_sparse, segment
 from starrygazer_training.refinement import MULTIPLE, Refinement
@@ -32,20 +34,12 @@ CONFIDENCE_WEIGHT = 0.05
 EDGE_SCALES = 3
 
 
-def mde_size(height: int, width: int) -> tuple[int, int]:
-    """Input size of the MDE for an image, as ``DepthCompleter`` chooses it."""
-    scale = (MDE_PIXELS / (height * width)) ** 0.5
-    rows, columns = (
-        max(1, round(s * scale / MDE_MULTIPLE)) * MDE_MULTIPLE for s in (height, width)
-    )
-    return rows, columns
-
-
 @torch.inference_mode()
 def student_relative_depth(student: Student, image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Relative inverse depth float32 [H, W] of an RGB image, as at run time."""
     height, width = image.shape[:2]
-    small = student(image_tensor(image, *mde_size(height, width)))[0, 0].numpy()
+    size = mde_input_size(height, width, MDE_PIXELS, MDE_MULTIPLE, 2 * MDE_MULTIPLE, MAXIMUM_SIDE)
+    small = student(image_tensor(image, *size))[0, 0].numpy()
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
 
 

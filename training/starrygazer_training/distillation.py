@@ -136,7 +136,7 @@ def _jitter(image: Tensor, rng: random.Random) -> Tensor:
 def train(root: Path, work: Path, steps: int, batch: int = 8) -> None:
     """Train the student; the result is ``work/student.safetensors`` (with the projection)."""
     photos = [_Photo(work, f) for f in tqdm(datasets.photographs(root), desc="photographs")]
-    held_out, training = photos[::VALIDATION_SHARE], photos
+    held_out = photos[::VALIDATION_SHARE]
     training = [p for i, p in enumerate(photos) if i % VALIDATION_SHARE]
     nyu = datasets.depth_frames(root, "nyu_train")[::16]
 
