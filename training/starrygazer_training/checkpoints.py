@@ -7,37 +7,57 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
-from tqdm import tqdm
+from torch.nn.parallel import DistributedDataParallel
+
+from starrygazer_training import distributed
+from starrygazer_training.config import ConfigError, RefineConfig, RunConfig
+from starrygazer_training.distributed import BatchNormStatistics
+from starrygazer_training.run_log import RunLog, Validation
+from starrygazer_training.run_state import (
+    Progress,
+    RunFiles,
+    contiguous,
+    load_checkpoint,
+    require_same_config,
+    save_checkpoint,
+    write_atomically,
+)
 
 Batch = TypeVar("Batch")
+Draw = Callable[[random.Random], Batch]
+LossOf = Callable[[nn.Module, Batch], Tensor]
+Validate = Callable[[nn.Module], Validation | dict[str, float]]
 
-EMA_DECAY = 0.998
-WARM_UP_STEPS = 100
-CHECKPOINT_SECONDS = 180.0
+LOSS_MEMORY = 0.98  # of the running loss that is shown and logged
+MOST_SKIPPED = 20  # updates without a finite gradient in a row: the training has diverged
 
 
 class TrainingRun:
     """Trains one network and leaves its averaged weights in ``work/NAME.safetensors``.
 
-    Optimiser state is checkpointed every three minutes, so that an interrupted run continues; the
-    log ``work/NAME.jsonl`` has one line per validation.
+    A run that was interrupted continues from its checkpoint and ends with the same weights, bit by
+    bit, as one that was not.
 
     Args:
         name: of the network, used for file names.
         work: folder for checkpoints, logs and results.
         model: initialised network.
-        steps: optimiser steps of the whole run.
-        learning_rate: peak rate of AdamW.
-        validations: how often to validate over the run.
+        config: how to train; an ``int`` is the steps of a refinement.
+        learning_rate: peak rate of AdamW where ``config`` is an ``int``.
+        validations: how often to validate where ``config`` is an ``int``.
+        data: frames that are learned from, by data set; for the record.
+        watched: frames that are only validated on, by data set; for the record.
     """
 
     def __init__(
@@ -45,81 +65,152 @@ class TrainingRun:
         name: str,
         work: Path,
         model: nn.Module,
-        steps: int,
-        learning_rate: float,
-        validations: int = 8,
+        config: RunConfig | int,
+        learning_rate: float = 1e-3,
+        validations: int = 10,
+        data: Mapping[str, int] | None = None,
+        watched: Mapping[str, int] | None = None,
     ) -> None:
-        self.name, self.work, self.steps, self.learning_rate = name, work, steps, learning_rate
-        self.model = model.to(memory_format=torch.channels_last)
+        if isinstance(config, int):
+            config = RefineConfig(
+                steps=config, learning_rate=learning_rate, validations=validations
+            )
+        self.files, self.config = RunFiles(work, name), config
+        # PyTorch's stubs leave this argument out.
+        self.model: nn.Module = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.02)
-        self.every = max(1, steps // validations)
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.every = max(1, config.steps // config.validations)
         self.done = 0
+        self.running_loss: float | None = None
+        self.seconds = 0.0
+        self._used = {"data": dict(data or {}), "watched": dict(watched or {})}
+        self._skipped = 0
         work.mkdir(parents=True, exist_ok=True)
+        if config.chunks % distributed.processes():
+            raise ConfigError(
+                f"{name}: {config.chunks} chunks cannot be shared evenly by "
+                f"{distributed.processes()} processes; set chunks to a multiple of them"
+            )
 
     @property
     def result(self) -> Path:
         """Averaged weights of the finished run."""
-        return self.work / f"{self.name}.safetensors"
+        return self.files.result
 
-    @property
-    def _checkpoint(self) -> Path:
-        return self.work / f"{self.name}.checkpoint.safetensors"
-
-    def fit(
-        self,
-        draw: Callable[[random.Random], Batch],
-        loss_of: Callable[[nn.Module, Batch], Tensor],
-        validate: Callable[[nn.Module], dict[str, float]],
-    ) -> None:
+    def fit(self, draw: Draw[Batch], loss_of: LossOf[Batch], validate: Validate) -> None:
         """Run to the end.
 
         Args:
-            draw: makes a batch; called in a thread, one batch ahead.
-            loss_of: loss of a batch.
-            validate: figures to log.
+            draw: makes a batch of ``config.chunk_size`` samples from the generator that it is
+                given and nothing else; called in threads, ahead of the network.
+            loss_of: mean loss of such a batch.
+            validate: figures to log, with pictures or without.
         """
         self._resume()
-        last_saved = time.monotonic()
-        running = 0.0
+        loss_module: nn.Module = _Loss(self.model, loss_of)
+        if distributed.processes() > 1:
+            loss_module = DistributedDataParallel(loss_module, broadcast_buffers=False)
+        began = saved = time.monotonic()
+        before = self.seconds
         with (
-            ThreadPoolExecutor(1) as ahead,
-            tqdm(total=self.steps, initial=self.done, desc=self.name, mininterval=10) as bar,
+            ThreadPoolExecutor(self.config.loader_threads) as pool,
+            RunLog(
+                self.files, self.config.steps, self.done, silent=not distributed.is_first()
+            ) as log,
         ):
-            # Seeded by the step, so that a resumed run sees the same batches.
-            upcoming = ahead.submit(draw, random.Random(self.done))
-            while self.done < self.steps:
-                batch = upcoming.result()
-                upcoming = ahead.submit(draw, random.Random(self.done + 1))
-                torch.manual_seed(self.done)
-                loss = self._optimize(loss_of, batch)
-                running = loss if running == 0 else 0.98 * running + 0.02 * loss
+            chunks = self._chunks(draw, pool)
+            while self.done < self.config.steps:
+                scalars = self._optimize(loss_module, chunks)
                 self.done += 1
-                bar.update()
-                bar.set_postfix(loss=f"{running:.4f}", refresh=False)
-                if self.done % self.every == 0 or self.done == self.steps:
-                    self._log(running, validate)
-                if time.monotonic() - last_saved > CHECKPOINT_SECONDS:
+                log.step(self.done, self.running_loss, scalars)
+                if self.done % self.every == 0 or self.done == self.config.steps:
+                    self._validate(validate, log)
+                now = time.monotonic()
+                self.seconds = before + now - began
+                if now - saved >= self.config.checkpoint_seconds and distributed.is_first():
                     self._save()
-                    last_saved = time.monotonic()
-        save_file(_contiguous(self.average.state_dict()), self.result)
-        self._checkpoint.unlink(missing_ok=True)
+                    log.saved(self.done, self.running_loss)
+                    saved = now
+        with distributed.first_process_first():
+            if distributed.is_first():
+                self._finish()
 
-    def _optimize(self, loss_of: Callable[[nn.Module, Batch], Tensor], batch: Batch) -> float:
-        rate = min(1.0, (self.done + 1) / WARM_UP_STEPS)
-        rate *= 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.done / self.steps))
+    def _own_chunks(self) -> range:
+        """Numbers of this process's chunks in a batch."""
+        return range(distributed.rank(), self.config.chunks, distributed.processes())
+
+    def _chunks(self, draw: Draw[Batch], pool: ThreadPoolExecutor) -> Iterator[tuple[int, Batch]]:
+        """This process's chunks in order, each with its seed, drawn ahead in threads."""
+        waiting: deque[tuple[int, Future[Batch]]] = deque()
+        for step in range(self.done, self.config.steps):
+            for chunk in self._own_chunks():
+                # Nothing but these three decides what is drawn, so a resumed run sees the same.
+                seed = (self.config.seed << 32) + step * self.config.chunks + chunk
+                waiting.append((seed, pool.submit(draw, random.Random(seed))))
+                if len(waiting) > self.config.loader_threads:
+                    ready, future = waiting.popleft()
+                    yield ready, future.result()
+        while waiting:
+            ready, future = waiting.popleft()
+            yield ready, future.result()
+
+    def _optimize(
+        self, loss_module: nn.Module, chunks: Iterator[tuple[int, Any]]
+    ) -> dict[str, float]:
+        """One step; returns what is worth plotting."""
+        config = self.config
+        rate = min(1.0, (self.done + 1) / config.warm_up_steps)
+        rate *= 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.done / config.steps))
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate * rate
+            group["lr"] = config.learning_rate * rate
+        loss = self._backward(loss_module, chunks)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.gradient_norm)
+        if torch.isfinite(norm):
+            self.optimizer.step()
+            self._update_average()
+            before = loss if self.running_loss is None else self.running_loss
+            self.running_loss = LOSS_MEMORY * before + (1 - LOSS_MEMORY) * loss
+            self._skipped = 0
+        else:
+            self._skipped += 1
+            if self._skipped > MOST_SKIPPED:
+                raise FloatingPointError(
+                    f"{self.files.name}: no finite gradient in {self._skipped} steps before step "
+                    f"{self.done}; the training has diverged, lower its learning_rate"
+                )
+        return {
+            "loss": loss,
+            "gradient norm": float(norm),
+            "learning rate": config.learning_rate * rate,
+        }
+
+    def _backward(self, loss_module: nn.Module, chunks: Iterator[tuple[int, Any]]) -> float:
+        """Gradients of the mean loss over all chunks of all processes; returns that loss."""
         self.model.train()
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = loss_of(self.model, batch)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        if not torch.isfinite(norm):
-            return float("nan")  # skip the update; a lasting fault shows as a NaN loss in the log
-        self.optimizer.step()
-        decay = min(EMA_DECAY, (1 + self.done) / (10 + self.done))
+        count = len(self._own_chunks())
+        statistics = BatchNormStatistics(self.model, self.config.chunks)
+        mean_loss = torch.zeros(())
+        for index in range(count):
+            seed, batch = next(chunks)
+            torch.manual_seed(seed)
+            statistics.before_chunk()
+            # Gradients are averaged over processes once, with the last chunk.
+            with _no_sync(loss_module) if index < count - 1 else nullcontext():
+                with torch.autocast("cpu", torch.bfloat16):
+                    loss = loss_module(batch) / count
+                loss.backward()
+            statistics.after_chunk(count)
+            mean_loss += loss.detach().float()
+        distributed.average_([mean_loss, *statistics.means])
+        statistics.apply()
+        return float(mean_loss)
+
+    def _update_average(self) -> None:
+        decay = min(self.config.ema_decay, (1 + self.done) / (10 + self.done))
         with torch.no_grad():
             for average, value in zip(
                 self.average.state_dict().values(), self.model.state_dict().values(), strict=True
@@ -128,15 +219,15 @@ class TrainingRun:
                     average.lerp_(value, 1 - decay)
                 else:
                     average.copy_(value)
-        return float(loss.detach())
 
     @torch.inference_mode()
-    def _log(self, loss: float, validate: Callable[[nn.Module], dict[str, float]]) -> None:
-        figures = {key: round(float(value), 4) for key, value in validate(self.average).items()}
-        line = json.dumps({"step": self.done, "loss": round(loss, 4), **figures})
-        tqdm.write(line)
-        with (self.work / f"{self.name}.jsonl").open("a", encoding="utf-8") as log:
-            log.write(line + "\n")
+    def _validate(self, validate: Validate, log: RunLog) -> None:
+        if not distributed.is_first():
+            return
+        outcome = validate(self.average)
+        if not isinstance(outcome, Validation):
+            outcome = Validation(outcome)
+        log.validation(self.done, self.running_loss, outcome)
 
     def _save(self) -> None:
         moments = {
@@ -146,24 +237,62 @@ class TrainingRun:
         }
         model = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         average = {f"average.{k}": v for k, v in self.average.state_dict().items()}
-        partial = self._checkpoint.with_suffix(".partial")
-        tensors = _contiguous({**model, **average, **moments})
-        save_file(tensors, partial, metadata={"step": str(self.done)})
-        partial.rename(self._checkpoint)
+        progress = Progress(self.done, self.running_loss, self.seconds, self.config.identity)
+        save_checkpoint(self.files.checkpoint, progress, {**model, **average, **moments})
 
     def _resume(self) -> None:
-        if not self._checkpoint.exists():
-            return
-        with safe_open(self._checkpoint, "pt") as file:
-            self.done = int(file.metadata()["step"])
-        tensors = load_file(self._checkpoint)
-        self.model.load_state_dict(_below("model.", tensors))
-        self.average.load_state_dict(_below("average.", tensors))
-        state = self.optimizer.state_dict()
-        for name, value in _below("optimizer.", tensors).items():
-            index, key = name.split(".")
-            state["state"].setdefault(int(index), {})[key] = value
-        self.optimizer.load_state_dict(state)
+        if self.files.checkpoint.exists():
+            progress, tensors = load_checkpoint(self.files.checkpoint)
+            require_same_config(self.files.checkpoint, progress, self.config)
+            self.done, self.seconds = progress.step, progress.seconds
+            self.running_loss = progress.loss
+            self.model.load_state_dict(_below("model.", tensors))
+            self.average.load_state_dict(_below("average.", tensors))
+            state = self.optimizer.state_dict()
+            for name, value in _below("optimizer.", tensors).items():
+                index, key = name.split(".")
+                state["state"].setdefault(int(index), {})[key] = value
+            self.optimizer.load_state_dict(state)
+        if not distributed.same_everywhere(self.done):
+            raise ConfigError(
+                f"{self.files.name}: the processes would continue from different steps; "
+                f"{self.files.work} must be one folder that all machines see"
+            )
+
+    def _finish(self) -> None:
+        """Write the record, then the result; a kill in between repeats only the last steps."""
+        record = {
+            "name": self.files.name,
+            "config": self.config.identity,
+            "config_sha256": self.config.sha256,
+            **self._used,
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "seconds": round(self.seconds, 1),
+            "processes": distributed.processes(),
+            "threads": torch.get_num_threads(),
+            "torch": version("torch"),
+            "loss": self.running_loss,
+        }
+        write_atomically(self.files.record, json.dumps(record, indent=2).encode() + b"\n")
+        write_atomically(self.files.result, save(contiguous(self.average.state_dict())))
+        self.files.checkpoint.unlink(missing_ok=True)
+
+
+class _Loss(nn.Module):
+    """Network and loss in one, because DistributedDataParallel wraps whole forward passes."""
+
+    def __init__(self, model: nn.Module, loss_of: LossOf[Any]) -> None:
+        super().__init__()
+        self.model, self._loss_of = model, loss_of
+
+    def forward(self, batch: Any) -> Tensor:
+        """Scalar loss of a batch."""
+        return self._loss_of(self.model, batch)
+
+
+def _no_sync(module: nn.Module) -> AbstractContextManager[None]:
+    """Keep the gradients of a chunk in this process for now."""
+    return module.no_sync() if isinstance(module, DistributedDataParallel) else nullcontext()
 
 
 def load_weights(model: nn.Module, path: Path) -> nn.Module:
@@ -174,9 +303,5 @@ def load_weights(model: nn.Module, path: Path) -> nn.Module:
     return model.eval().requires_grad_(False)
 
 
-def _contiguous(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.contiguous() for name, tensor in state.items()}
-
-
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -15,17 +15,20 @@ from tqdm import tqdm
 
 from starrygazer_training import datasets
 from starrygazer_training.checkpoints import TrainingRun, load_weights
+from starrygazer_training.config import StudentConfig
 from starrygazer_training.datasets import Frame
 from starrygazer_training.dinov2 import WIDTH
 from starrygazer_training.features import extract, feature_path, image_tensor
+from starrygazer_training.pictures import relative_depth_strip
 from starrygazer_training.relative_loss import affine_abs_rel, relative_depth_loss
+from starrygazer_training.run_log import Validation
 from starrygazer_training.student import WIDTHS, Student
 from starrygazer_training.teacher import TOKENS, TeacherHead, relative_depth
 
 CROP = (224, 288)  # rows, columns; about the size the MDE runs at
 VALIDATION_SHARE = 25  # one photograph in so many is held out
+PICTURES = 4  # held-out photographs in the log
 FEATURE_STAGE = 3  # the student's 1/16 map imitates the backbone's last layer
-FEATURE_WEIGHT = 0.5
 
 
 class Distillation(nn.Module):
@@ -133,7 +136,7 @@ def _jitter(image: Tensor, rng: random.Random) -> Tensor:
     return (image * rng.uniform(0.7, 1.3)).clamp(0, 1)
 
 
-def train(root: Path, work: Path, steps: int, batch: int = 8) -> None:
+def train(root: Path, work: Path, config: StudentConfig) -> None:
     """Train the student; the result is ``work/student.safetensors`` (with the projection)."""
     photos = [_Photo(work, f) for f in tqdm(datasets.photographs(root), desc="photographs")]
     held_out = photos[::VALIDATION_SHARE]
@@ -141,7 +144,7 @@ def train(root: Path, work: Path, steps: int, batch: int = 8) -> None:
     nyu = datasets.depth_frames(root, "nyu_train")[::16]
 
     def draw(rng: random.Random) -> list[Tensor]:
-        crops = [photo.crop(rng) for photo in rng.sample(training, batch)]
+        crops = [photo.crop(rng) for photo in rng.sample(training, config.chunk_size)]
         return [torch.stack(part) for part in zip(*crops, strict=True)]
 
     def loss_of(model: nn.Module, tensors: list[Tensor]) -> Tensor:
@@ -150,14 +153,18 @@ def train(root: Path, work: Path, steps: int, batch: int = 8) -> None:
         depth = F.avg_pool2d(depth.float(), 2)
         loss = relative_depth_loss(depth, label, torch.ones_like(label))
         similarity = F.cosine_similarity(imitated.float(), features, dim=1)
-        return loss + FEATURE_WEIGHT * (1 - similarity).mean()
+        return loss + config.feature_weight * (1 - similarity).mean()
 
-    def validate(model: nn.Module) -> dict[str, float]:
+    def validate(model: nn.Module) -> Validation:
         figures: dict[str, list[float]] = {"photos L1": [], "nyu AbsRel": [], "nyu Pearson": []}
-        for photo in held_out:
-            prediction, _ = model(image_tensor(photo.image, *CROP))
+        pictures: dict[str, NDArray[np.uint8]] = {}
+        for index, photo in enumerate(held_out):
+            image = image_tensor(photo.image, *CROP)
+            prediction, _ = model(image)
             label = torch.from_numpy(photo.label)[None, None]
             prediction = F.interpolate(prediction, label.shape[-2:], mode="bilinear")
+            if index < PICTURES:
+                pictures[f"photo {index}"] = relative_depth_strip(image[0], prediction[0], label[0])
             valid = torch.ones_like(label)
             figures["photos L1"].append(float(relative_depth_loss(prediction, label, valid, 0.0)))
         for frame in nyu:
@@ -167,12 +174,18 @@ def train(root: Path, work: Path, steps: int, batch: int = 8) -> None:
             )
             figures["nyu AbsRel"].append(abs_rel)
             figures["nyu Pearson"].append(pearson)
-        return {name: float(np.mean(values)) for name, values in figures.items()}
+        means = {name: float(np.mean(values)) for name, values in figures.items()}
+        return Validation(means, pictures)
 
-    torch.manual_seed(0)
-    TrainingRun("student", work, Distillation(), steps, learning_rate=2e-3).fit(
-        draw, loss_of, validate
-    )
+    torch.manual_seed(config.seed)
+    TrainingRun(
+        "student",
+        work,
+        Distillation(),
+        config,
+        data={"photos": len(training)},
+        watched={"photos": len(held_out), "nyu_train": len(nyu)},
+    ).fit(draw, loss_of, validate)
 
 
 def load_student(work: Path) -> Student:

@@ -12,21 +12,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from starrygazer_training import datasets
+from starrygazer_training import datasets, distributed
 from starrygazer_training.checkpoints import TrainingRun
+from starrygazer_training.config import TeacherConfig
 from starrygazer_training.datasets import Frame
 from starrygazer_training.dinov2 import LAYERS, WIDTH
 from starrygazer_training.features import extract, feature_path, image_tensor
+from starrygazer_training.pictures import relative_depth_strip
 from starrygazer_training.relative_loss import (
     affine_abs_rel,
     align,
     pooled_inverse_depth,
     relative_depth_loss,
 )
+from starrygazer_training.run_log import Validation
 
 TOKENS = 850
-FEATURE_DROPOUT = 0.3  # few scenes have depth: without it the head learns the rooms by heart
-CEILING_WEIGHT = 0.5
 UPSAMPLING = 4  # output cells per patch side
 
 
@@ -128,18 +129,20 @@ def _samples(root: Path, cache: Path) -> tuple[dict[str, list[_Sample]], dict[st
     return training, validation
 
 
-def train(root: Path, work: Path, steps: int, batch: int = 8) -> None:
+def train(root: Path, work: Path, config: TeacherConfig) -> None:
     """Train the head; the result is ``work/teacher.safetensors``."""
     cache = work / "cache"
-    training, validation = _samples(root, cache)
+    with distributed.first_process_first():
+        training, validation = _samples(root, cache)
     # To watch the transfer: NYU is never trained on, but the head's dropout and its number of steps
     # were chosen with an eye on it.
     nyu = datasets.depth_frames(root, "nyu_train")[::16]
-    extract(nyu, cache, TOKENS, (False,))
+    with distributed.first_process_first():
+        extract(nyu, cache, TOKENS, (False,))
     validation["nyu_train"] = [_Sample(frame, cache, flip=False) for frame in nyu]
 
     def draw(rng: random.Random) -> _Batch:
-        samples = rng.sample(training[rng.choice(list(training))], batch)
+        samples = rng.sample(training[rng.choice(list(training))], config.chunk_size)
         # Grids differ between cameras of one folder; keep those of the first frame's shape.
         samples = [s for s in samples if s.features.shape == samples[0].features.shape]
         image = torch.stack([s.image for s in samples])
@@ -154,33 +157,41 @@ def train(root: Path, work: Path, steps: int, batch: int = 8) -> None:
 
     def loss_of(model: nn.Module, batch: _Batch) -> Tensor:
         shape = (*batch.features.shape[:3], 1, 1)
-        keep = (torch.rand(shape) > FEATURE_DROPOUT).float() / (1 - FEATURE_DROPOUT)
+        keep = (torch.rand(shape) > config.feature_dropout).float() / (1 - config.feature_dropout)
         prediction = model(batch.features * keep, batch.image).float()
         loss = relative_depth_loss(prediction, batch.target, batch.valid)
         if batch.has_sky:
             aligned = align(prediction, batch.target, batch.valid)
             excess = F.relu(aligned - batch.ceiling) * (batch.ceiling > 0)
             spread = batch.target[batch.valid > 0].std() + 1e-6
-            loss = loss + CEILING_WEIGHT * (excess / spread).mean()
+            loss = loss + config.ceiling_weight * (excess / spread).mean()
         return loss
 
-    def validate(model: nn.Module) -> dict[str, float]:
-        figures = {}
+    def validate(model: nn.Module) -> Validation:
+        figures: dict[str, float] = {}
+        pictures = {}
         for dataset, samples in validation.items():
+            predictions = [model(s.features[None].float(), s.image[None]).float() for s in samples]
             scores = [
-                affine_abs_rel(
-                    model(s.features[None].float(), s.image[None]).float(), s.depth[None]
-                )
-                for s in samples
+                affine_abs_rel(p, s.depth[None]) for p, s in zip(predictions, samples, strict=True)
             ]
             abs_rel, pearson = np.mean(scores, axis=0)
             figures |= {f"{dataset} AbsRel": abs_rel, f"{dataset} Pearson": pearson}
-        return figures
+            first = samples[0]
+            pictures[dataset] = relative_depth_strip(
+                first.image, predictions[0][0], first.inverse_depth
+            )
+        return Validation(figures, pictures)
 
-    torch.manual_seed(0)
-    TrainingRun("teacher", work, TeacherHead(), steps, learning_rate=1e-3, validations=4).fit(
-        draw, loss_of, validate
-    )
+    torch.manual_seed(config.seed)
+    TrainingRun(
+        "teacher",
+        work,
+        TeacherHead(),
+        config,
+        data={dataset: len(s) // 2 for dataset, s in training.items()},  # half of them mirrored
+        watched={dataset: len(s) for dataset, s in validation.items()},
+    ).fit(draw, loss_of, validate)
 
 
 @torch.inference_mode()

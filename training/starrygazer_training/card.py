@@ -1,0 +1,204 @@
+"""The model card of a bundle, written from what the training runs recorded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import onnx
+import yaml
+
+from starrygazer_ros.completion.bundle import MANIFEST
+from starrygazer_training.config import ConfigError
+from starrygazer_training.run_state import NETWORKS, RunFiles
+
+CARD = "MODEL_CARD.md"
+UNKNOWN = "not recorded"
+ROLES = {
+    "teacher": "head on frozen DINOv2 ViT-S/14 features, learns from measured depth; not in the "
+    "bundle",
+    "student": "`mde.onnx`, learns the teacher's relative depth and features; no measured depth",
+    "refinement": "`refinement.onnx`, learns from StarryGazer pairs: segments of relative depth, "
+    "rescaled at random and sampled sparsely; no measured depth",
+}
+LIMITS = """\
+- The MDE is small: its relative depth alone is coarse, and the result leans on the sparse points
+  more than on the image.
+- Thin structures between scan lines are lost, and depth edges follow the image only where it has
+  contrast.
+- Sky, glass and mirrors get a depth although they have none; the confidence was trained on
+  synthetic pairs and is not calibrated.
+- Fields of view, rolling shutter and weather were not studied."""
+
+
+def write(
+    bundle: Path, work: Path, licences: Mapping[str, str], scores: Path | None = None
+) -> None:
+    """Write ``MODEL_CARD.md`` of a bundle and its hash into the manifest.
+
+    Args:
+        bundle: folder that ``export`` wrote.
+        work: folder of the runs that the bundle was exported from.
+        licences: of the data sets.
+        scores: JSON file of ``evaluate``.
+
+    Raises:
+        FileNotFoundError: the bundle or the scores are missing.
+        ConfigError: the scores are not of this bundle.
+    """
+    manifest_path = bundle / MANIFEST
+    if not manifest_path.exists():
+        raise FileNotFoundError(f"{manifest_path} is missing: run starrygazer-train export first")
+    manifest = yaml.safe_load(manifest_path.read_text(encoding="utf-8"))
+    runs = [RunFiles(work, name) for name in NETWORKS]
+    records = {run.name: run.read_record() or {} for run in runs}
+    sections = [
+        f"# Model card: {_name(manifest)}",
+        "Depth completion from a camera image and sparse metric depth. Two ONNX graphs, run one "
+        "after the other.",
+        _graphs(bundle, manifest),
+        "## What it learned from",
+        _data(records, licences),
+        "The data is not redistributed here. Whether weights trained on it may be used "
+        "commercially is for your lawyers; `training/` trains on photographs of yours.",
+        "## How it was trained",
+        _training(records, manifest["training"]),
+        "## Last validation of each training",
+        _validation(runs),
+        "## Scores",
+        _scores(scores, manifest),
+        "## Limits",
+        LIMITS,
+        "## Making it",
+        "`training/README.md` has the commands. The recipe, as YAML that `--config` takes:",
+        _recipe(records),
+    ]
+    text = "\n\n".join(sections) + "\n"
+    (bundle / CARD).write_text(text, encoding="utf-8")
+    manifest["files"][CARD] = hashlib.sha256(text.encode()).hexdigest()
+    manifest["files"] = dict(sorted(manifest["files"].items()))
+    manifest_path.write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
+    print(f"wrote {bundle / CARD}")
+
+
+def _graphs(bundle: Path, manifest: Mapping[str, Any]) -> str:
+    rows = []
+    for name in sorted(n for n in manifest["files"] if n.endswith(".onnx")):
+        graph = onnx.load(str(bundle / name)).graph
+        parameters = sum(math.prod(tensor.dims) for tensor in graph.initializer)
+        size = (bundle / name).stat().st_size
+        rows.append((f"`{name}`", f"{parameters / 1e6:.2f} M", f"{size / 1e6:.1f} MB"))
+    return _table(("graph", "stored numbers", "size"), rows)
+
+
+def _data(records: Mapping[str, Mapping[str, Any]], licences: Mapping[str, str]) -> str:
+    learned, watched = [], []
+    for name, record in records.items():
+        used: Mapping[str, int] = record.get("data") or {UNKNOWN: 0}
+        for data_set, frames in used.items():
+            licence = licences.get(data_set, "not stated")
+            count = str(frames) if frames else UNKNOWN
+            learned.append((name, data_set, count, "" if data_set == UNKNOWN else licence))
+        seen = ", ".join(f"{frames} of {s}" for s, frames in record.get("watched", {}).items())
+        watched.append(f"- {name}: {seen or UNKNOWN}")
+    roles = "\n".join(f"- {name}: {role}" for name, role in ROLES.items())
+    table = _table(("network", "data set", "frames learned from", "licence of the data"), learned)
+    return (
+        f"{roles}\n\n{table}\n\nFrames that were only validated on while training:\n\n"
+        + "\n".join(watched)
+    )
+
+
+def _training(records: Mapping[str, Mapping[str, Any]], manifest: Mapping[str, Any]) -> str:
+    rows = []
+    for name, record in records.items():
+        weights = manifest["weights"].get(f"{name}.safetensors", UNKNOWN)
+        if not record:
+            rows.append((name, *[UNKNOWN] * 7, f"`{weights[:12]}`"))
+            continue
+        config = record["config"]
+        rows.append(
+            (
+                name,
+                f"{record['parameters'] / 1e6:.2f} M",
+                str(config["steps"]),
+                f"{config['batch']} in {config['chunks']}",
+                f"{config['learning_rate']:g}",
+                str(config["seed"]),
+                f"{timedelta(seconds=round(record['seconds']))} on {record['processes']} × "
+                f"{record['threads']} threads",
+                UNKNOWN if record["loss"] is None else f"{record['loss']:.4f}",
+                f"`{weights[:12]}`",
+            )
+        )
+    header = (
+        "network",
+        "parameters",
+        "steps",
+        "batch, chunks",
+        "peak learning rate",
+        "seed",
+        "wall time without caches",
+        "last running loss",
+        "SHA-256 of the weights",
+    )
+    software = f"PyTorch {manifest['torch']}; backbone {manifest['backbone']}."
+    return f"{_table(header, rows)}\n\n{software}"
+
+
+def _validation(runs: Iterable[RunFiles]) -> str:
+    rows = []
+    for run in runs:
+        last = (run.read_log() or [{}])[-1]
+        rows += [(run.name, name, f"{value:g}") for name, value in last.items() if name != "step"]
+    return _table(("network", "figure", "value"), rows) if rows else UNKNOWN
+
+
+def _scores(path: Path | None, manifest: Mapping[str, Any]) -> str:
+    if path is None:
+        return "Not evaluated: `starrygazer-train evaluate --json FILE`, then `card --scores FILE`."
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: run starrygazer-train evaluate --json first")
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        scored, named = f"{report['bundle']} {report['version']}", _name(manifest)
+        cases = report["cases"]
+        methods = list(dict.fromkeys(m for case in cases for m in case["methods"]))
+        rows = [
+            (f"{c['case']} ({c['frames']})", *(_errors(c["methods"].get(m)) for m in methods))
+            for c in cases
+        ]
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ConfigError(f"{path} is not what evaluate --json writes: {error!r}") from None
+    if scored != named:
+        raise ConfigError(f"{path} has the scores of {scored}, the bundle is {named}")
+    return (
+        "RMSE / MAE in metres, printed by `starrygazer-train evaluate` (every method of a row on "
+        "the same pixels):\n\n" + _table(("data, sparse depth (frames)", *methods), rows)
+    )
+
+
+def _name(manifest: Mapping[str, Any]) -> str:
+    return f"{manifest['name']} {manifest['version']}"
+
+
+def _errors(errors: Mapping[str, float] | None) -> str:
+    return "" if errors is None else f"{errors['rmse']:.3f} / {errors['mae']:.3f}"
+
+
+def _recipe(records: Mapping[str, Mapping[str, Any]]) -> str:
+    sections = {"teacher": "teacher", "student": "student", "refinement": "refine"}
+    recipe = {sections[n]: record["config"] for n, record in records.items() if record}
+    if not recipe:
+        return UNKNOWN
+    return f"```yaml\n{yaml.safe_dump(recipe, sort_keys=False)}```"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

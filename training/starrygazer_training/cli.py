@@ -1,0 +1,139 @@
+"""``starrygazer-train``: every stage from photographs to a model bundle.
+
+    starrygazer-train mde        teacher from the folders with depth, then the compact student
+    starrygazer-train pairs      caches that StarryGazer pairs are drawn from
+    starrygazer-train refine     refinement network, learned from the pairs
+    starrygazer-train export     ONNX graphs, golden pair and manifest
+    starrygazer-train card       MODEL_CARD.md of the bundle, from the records of the runs
+    starrygazer-train all        the five in this order
+    starrygazer-train evaluate   scores of a bundle; arguments go to benchmarks.accuracy
+
+An interrupted stage continues where it was when the same command runs again; a finished network is
+kept. ``torchrun -m starrygazer_training …`` trains on several processes or machines.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from argparse import ArgumentError
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+from jsonargparse.typing import PositiveInt
+
+from starrygazer_training.config import Config, ConfigError, add_arguments, resolve
+
+PROGRAM = "starrygazer-train"
+STAGES = {
+    "mde": "train the teacher, label the photographs, distil the student",
+    "pairs": "cache features, teacher labels, relative depth and segments",
+    "refine": "train the refinement network",
+    "export": "write the bundle",
+    "card": "write MODEL_CARD.md of the bundle",
+    "all": "mde, pairs, refine, export, card",
+}
+NEED_DATA = ("mde", "pairs", "refine", "all")
+NEED_OUTPUT = ("export", "card", "all")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; 0 = done, 2 = it cannot be done as asked, 130 = interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        if arguments[:1] == ["evaluate"]:
+            return _evaluate(arguments[1:])
+        command, options = _parse(arguments)
+        _run(command, options, resolve(options))
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: interrupted; the same command continues", file=sys.stderr)
+        return 130
+    except (ArgumentError, ConfigError, FileNotFoundError, FloatingPointError) as error:
+        print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parse(arguments: list[str]) -> tuple[str, Namespace]:
+    parser = ArgumentParser(
+        prog=PROGRAM,
+        description="Every stage from photographs to a model bundle.",
+        exit_on_error=False,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subcommands(dest="command")
+    for name, summary in STAGES.items():
+        stage = ArgumentParser(
+            usage=f"{PROGRAM} {name} --work WORK … [--config FILE] [--NETWORK.KEY VALUE …]",
+            description=summary,
+            exit_on_error=False,
+            allow_abbrev=False,
+        )
+        if name in NEED_DATA:
+            stage.add_argument(
+                "--data", type=Path, required=True, help="folder with photos/ and depth"
+            )
+        stage.add_argument("--work", type=Path, required=True, help="results, checkpoints, caches")
+        if name in NEED_OUTPUT:
+            stage.add_argument("--output", type=Path, required=True, help="bundle folder")
+            stage.add_argument("--version", default="0.1.0", help="version of the bundle")
+            stage.add_argument(
+                "--scores", type=Path | None, help="JSON file of evaluate, for the model card"
+            )
+        stage.add_argument("--threads", type=PositiveInt, default=2, help="CPU threads")
+        stage.add_argument(
+            "--force-resume",
+            action="store_true",
+            help="continue and keep what was begun with another configuration",
+        )
+        add_arguments(stage)
+        commands.add_subcommand(name, stage, help=summary)
+    commands.add_subcommand(
+        "evaluate",
+        ArgumentParser(),
+        help="scores of a bundle; arguments go to benchmarks.accuracy",
+    )
+    options = parser.parse_args(arguments)
+    return options.command, options[options.command]
+
+
+def _run(command: str, options: Namespace, config: Config) -> None:
+    # Imported here, so that help and mistakes show at once: PyTorch takes seconds to load.
+    import torch
+
+    from starrygazer_training import card, distributed, stages
+
+    torch.set_num_threads(options.threads)
+    trained = config, options.get("data"), options.work, options.force_resume
+    actions: dict[str, Callable[[], None]] = {
+        "mde": lambda: stages.mde(*trained),
+        "pairs": lambda: stages.pairs(options.data, options.work),
+        "refine": lambda: stages.refine(*trained),
+        "export": lambda: stages.export(options.work, options.output, options.version),
+        "card": lambda: card.write(options.output, options.work, config.licences, options.scores),
+    }
+    seconds = {}
+    with distributed.process_group():
+        for name in actions if command == "all" else (command,):
+            began = time.monotonic()
+            actions[name]()
+            seconds[name] = time.monotonic() - began
+        if command != "card":
+            stages.report_times(options.work, seconds)
+
+
+def _evaluate(arguments: list[str]) -> int:
+    """Run the repository's accuracy benchmark, which is not part of this package."""
+    repository = Path(__file__).resolve().parents[2]
+    if (repository / "benchmarks").is_dir():
+        sys.path.insert(0, str(repository))
+    try:
+        accuracy = import_module("benchmarks.accuracy")
+    except ImportError as error:
+        raise ConfigError(
+            f"evaluate needs benchmarks/ of the repository and what it imports ({error}); run it "
+            f"from a checkout: python -m starrygazer_training evaluate …"
+        ) from None
+    return int(accuracy.main(arguments))

@@ -1,0 +1,217 @@
+"""The configuration of a training: typed, checked, read from YAML and saved beside the results.
+
+The defaults below are the recipe of the shipped bundle; ``training/config/default.yaml`` spells
+them out, and a test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from argparse import ArgumentError
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentParser, Namespace
+
+SECTIONS = ("teacher", "student", "refine")
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; the message is one line that names the key."""
+
+
+def _number(low: float, high: float, default: Any = None, weights: bool = True) -> Any:
+    """A number from ``low`` to ``high``.
+
+    Args:
+        low: smallest value.
+        high: largest value.
+        default: value where nothing is given; none makes the number required.
+        weights: whether another value gives other weights.
+    """
+    metadata = {"range": (low, high), "weights": weights}
+    return field(default=MISSING if default is None else default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How one network is trained.
+
+    Attributes:
+        steps: optimiser steps of the whole run.
+        batch: samples in a step, over all chunks and processes.
+        learning_rate: peak rate of AdamW.
+        chunks: equal parts of a batch that go through the network separately, one after the other
+            or on several processes. BatchNorm takes its statistics from one chunk, so the weights
+            depend on the number of chunks, not on the number of processes.
+        weight_decay: of AdamW.
+        warm_up_steps: steps until the learning rate reaches its peak.
+        ema_decay: of the exponential moving average of the weights, which is the result.
+        gradient_norm: longer gradients are shortened to this.
+        seed: of the first weights, the batches and the dropout.
+        validations: how often figures are logged over the run.
+        checkpoint_seconds: time between two checkpoints.
+        loader_threads: threads that draw batches ahead of the network.
+    """
+
+    steps: int = _number(1, 100_000_000)
+    batch: int = _number(1, 65_536)
+    learning_rate: float = _number(1e-8, 1.0)
+    chunks: int = _number(1, 65_536, 1)
+    weight_decay: float = _number(0.0, 1.0, 0.02)
+    warm_up_steps: int = _number(1, 1_000_000, 100)
+    ema_decay: float = _number(0.0, 0.999999, 0.998)
+    gradient_norm: float = _number(1e-6, 1e6, 1.0)
+    seed: int = _number(0, 2**31 - 1, 0)
+    validations: int = _number(1, 100_000, 8, weights=False)
+    checkpoint_seconds: float = _number(0.0, 86_400.0, 180.0, weights=False)
+    loader_threads: int = _number(1, 256, 1, weights=False)
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            low, high = entry.metadata["range"]
+            if not low <= value <= high:  # false for NaN, too
+                raise ConfigError(f"{entry.name} is {value}, it must be from {low} to {high}")
+        if self.batch % self.chunks:
+            raise ConfigError(f"chunks is {self.chunks}, which does not divide batch {self.batch}")
+
+    @property
+    def chunk_size(self) -> int:
+        """Samples that go through the network at a time."""
+        return self.batch // self.chunks
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The part that decides the weights; a run resumes only with the same."""
+        return {e.name: getattr(self, e.name) for e in fields(self) if e.metadata["weights"]}
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the identity."""
+        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class TeacherConfig(RunConfig):
+    """How the head of the teacher is trained.
+
+    Attributes:
+        feature_dropout: share of the backbone's channels that is hidden in a step. Few scenes have
+            depth: without it the head learns the rooms by heart.
+        ceiling_weight: of the loss on what is nearer than the LiDAR's highest returns allow.
+    """
+
+    steps: int = _number(1, 100_000_000, 450)
+    batch: int = _number(1, 65_536, 8)
+    learning_rate: float = _number(1e-8, 1.0, 1e-3)
+    validations: int = _number(1, 100_000, 4, weights=False)
+    feature_dropout: float = _number(0.0, 0.95, 0.3)
+    ceiling_weight: float = _number(0.0, 1000.0, 0.5)
+
+
+@dataclass(frozen=True)
+class StudentConfig(RunConfig):
+    """How the student is distilled from the teacher.
+
+    Attributes:
+        feature_weight: of the loss between the student's and the backbone's features.
+    """
+
+    steps: int = _number(1, 100_000_000, 3200)
+    batch: int = _number(1, 65_536, 8)
+    learning_rate: float = _number(1e-8, 1.0, 2e-3)
+    feature_weight: float = _number(0.0, 1000.0, 0.5)
+
+
+@dataclass(frozen=True)
+class RefineConfig(RunConfig):
+    """How the refinement network is trained."""
+
+    steps: int = _number(1, 100_000_000, 3600)
+    batch: int = _number(1, 65_536, 6)
+    learning_rate: float = _number(1e-8, 1.0, 1e-3)
+    validations: int = _number(1, 100_000, 10, weights=False)
+
+
+def _licences() -> dict[str, str]:
+    return {
+        "photos": "research use (ImageNet, CamVid, BSDS500, Kodak and others)",
+        "kitti_object_frames": "CC BY-NC-SA 3.0",
+        "kitti_sfnd": "CC BY-NC-SA 3.0",
+        "seven_scenes_redkitchen": "non-commercial",
+        "hololens": "MIT",
+        "mosd_kinect": "not stated",
+        "nyu_train": "academic use",
+    }
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that a training can be told.
+
+    Attributes:
+        teacher: how the head of the teacher is trained.
+        student: how the student is distilled from the teacher.
+        refine: how the refinement network is trained.
+        licences: licence of each data set, for the model card.
+    """
+
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    student: StudentConfig = field(default_factory=StudentConfig)
+    refine: RefineConfig = field(default_factory=RefineConfig)
+    licences: dict[str, str] = field(default_factory=_licences)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Let a parser read ``--config FILE`` and an override for every key."""
+    parser.add_argument("--config", action="config", help="YAML file with any of the keys below")
+    parser.add_class_arguments(Config)
+
+
+def resolve(arguments: Namespace) -> Config:
+    """Build the configuration from what the parser read.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
+    parts: dict[str, Any] = {"licences": dict(arguments.licences)}
+    for section, kind in zip(SECTIONS, (TeacherConfig, StudentConfig, RefineConfig), strict=True):
+        values = arguments[section]
+        if not isinstance(values, Namespace):
+            raise ConfigError(f"{section} is {values!r}, it must hold keys and values")
+        try:
+            parts[section] = kind(**values.as_dict())
+        except ConfigError as error:
+            raise ConfigError(f"{section}.{error}") from None
+    return Config(**parts)
+
+
+def load(path: Path) -> Config:
+    """Read a YAML file; keys that it leaves out keep their defaults.
+
+    Raises:
+        ConfigError: the file cannot be read, or has an unknown key or a wrong value.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    add_arguments(parser)
+    try:
+        return resolve(parser.parse_args([f"--config={path}"]))
+    except ArgumentError as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+
+
+def save(config: Config, path: Path) -> None:
+    """Write every key as YAML that :func:`load` reads."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(asdict(config), sort_keys=False), encoding="utf-8")
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The keys whose values differ, for a message: ``steps 3600 → 4000``."""
+    keys = [k for k in {**before, **now} if before.get(k) != now.get(k)]
+    return ", ".join(f"{k} {before.get(k, 'absent')} → {now.get(k, 'absent')}" for k in keys)

@@ -1,0 +1,127 @@
+"""The stages from photographs to a model bundle, as the command line runs them."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+from starrygazer_training import completion_training, distillation, distributed, teacher
+from starrygazer_training.checkpoints import load_weights
+from starrygazer_training.config import Config, ConfigError, RefineConfig, RunConfig, save
+from starrygazer_training.dinov2 import ONNX_SHA256, WHEEL, WHEEL_VERSION
+from starrygazer_training.export import write_bundle
+from starrygazer_training.refinement import MULTIPLE as REFINEMENT_MULTIPLE
+from starrygazer_training.refinement import Refinement
+from starrygazer_training.run_state import (
+    NETWORKS,
+    RunFiles,
+    adopt_checkpoint,
+    is_finished,
+    load_checkpoint,
+    require_same_config,
+)
+from starrygazer_training.student import MULTIPLE as MDE_MULTIPLE
+
+# Caches below WORK/cache that a network fills; they are worthless once it is trained again.
+CACHES = {"teacher": "teacher_labels", "student": "pairs"}
+
+
+def pairs(data: Path, work: Path) -> None:
+    """Cache what pairs are drawn from: features, teacher labels, relative depth, segments."""
+    with distributed.first_process_first():
+        distillation.make_labels(data, work)
+        completion_training.prepare(data, work)
+
+
+def mde(config: Config, data: Path, work: Path, force: bool) -> None:
+    """Train the teacher, label the photographs with it, distil the student from it.
+
+    Args:
+        config: recipe.
+        data: folder with photographs and depth.
+        work: folder of caches, checkpoints and results.
+        force: continue and keep what another configuration began.
+    """
+    if _begins("teacher", config, config.teacher, work, force):
+        teacher.train(data, work, config.teacher)
+    if _begins("student", config, config.student, work, force):
+        with distributed.first_process_first():
+            distillation.make_labels(data, work)
+        distillation.train(data, work, config.student)
+
+
+def refine(config: Config, data: Path, work: Path, force: bool) -> None:
+    """Train the refinement network; arguments as for :func:`mde`."""
+    if replace(config.refine, steps=RefineConfig.steps) != RefineConfig():
+        raise ConfigError("refine: only refine.steps can be changed")
+    if _begins("refinement", config, config.refine, work, force):
+        pairs(data, work)
+        completion_training.train(data, work, config.refine.steps)
+
+
+def _begins(name: str, config: Config, run: RunConfig, work: Path, force: bool) -> bool:
+    """Whether a network is still to be trained; if so, make ready for it.
+
+    Saves the configuration and drops what an earlier network of this name has left in the cache.
+    """
+    files = RunFiles(work, name)
+    with distributed.first_process_first():
+        if is_finished(files, run, force):
+            if distributed.is_first():
+                print(f"{name}: {files.result} is there, skipped")
+            return False
+        if distributed.is_first():
+            if force:
+                adopt_checkpoint(files, run)
+            if files.checkpoint.exists():
+                require_same_config(files.checkpoint, load_checkpoint(files.checkpoint)[0], run)
+            save(config, work / f"{name}.config.yaml")
+            stale = work / "cache" / CACHES.get(name, "")
+            if name in CACHES and stale.exists():
+                shutil.rmtree(stale)
+    return True
+
+
+def export(work: Path, output: Path, version: str) -> None:
+    """Write the bundle: ONNX graphs, golden pair, manifest."""
+    if not distributed.is_first():
+        return
+    runs = [RunFiles(work, name) for name in NETWORKS]
+    write_bundle(
+        output,
+        name=output.resolve().name,
+        version=version,
+        mde=distillation.load_student(work),
+        mde_multiple=MDE_MULTIPLE,
+        mde_pixels=completion_training.MDE_PIXELS,
+        refinement=load_weights(Refinement(), work / "refinement.safetensors"),
+        refinement_multiple=REFINEMENT_MULTIPLE,
+        training={
+            "recipe": {r.name: (r.read_record() or {}).get("config", "not recorded") for r in runs},
+            "torch": version_of("torch"),
+            "backbone": f"{WHEEL}=={WHEEL_VERSION}, sha256 {ONNX_SHA256}",
+            "weights": {
+                r.result.name: hashlib.sha256(r.result.read_bytes()).hexdigest() for r in runs
+            },
+            "last_validation": {r.name: (r.read_log() or [{}])[-1] for r in runs},
+        },
+    )
+    print(f"wrote {output}")
+
+
+def report_times(work: Path, seconds: dict[str, float]) -> None:
+    """Print how long the stages of this command took, and the networks over all interruptions."""
+    if not distributed.is_first():
+        return
+    print("\nthis command:")
+    for stage, taken in {**seconds, "total": sum(seconds.values())}.items():
+        print(f"  {stage:<12}{timedelta(seconds=round(taken))}")
+    print("training of the networks, interruptions left out:")
+    for name in NETWORKS:
+        record = RunFiles(work, name).read_record()
+        taken_by_run = timedelta(seconds=round(record["seconds"])) if record else "not recorded"
+        print(f"  {name:<12}{taken_by_run}")

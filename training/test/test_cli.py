@@ -1,0 +1,170 @@
+"""The command line: every stage on a drawn data folder, and what it says about mistakes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+from small_data import FRAMES, PHOTOS, write_data, write_features
+from starrygazer_training import cli
+from starrygazer_training.config import Config, load
+from starrygazer_training.run_state import NETWORKS, RunFiles
+from starrygazer_training.stages import CACHES, _begins
+
+from starrygazer_ros.completion import DepthCompleter
+
+QUICK = [f"--{section}.steps=2" for section in ("teacher", "student", "refine")]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """Data, work and bundle folder after ``starrygazer-train all``."""
+    root = tmp_path_factory.mktemp("cli")
+    write_data(root / "data")
+    write_features(root / "data", root / "work" / "cache")
+    sizes = ["--teacher.batch=2", "--student.batch=2"]
+    assert cli.main(["all", *places(root), "--version=0.2.0", *QUICK, *sizes]) == 0
+    return root / "data", root / "work", root / "tiny"
+
+
+def places(root: Path) -> list[str]:
+    return [f"--data={root / 'data'}", f"--work={root / 'work'}", f"--output={root / 'tiny'}"]
+
+
+def scores(path: Path, version: str) -> Path:
+    errors = {"rmse": 0.1234, "mae": 0.0567}
+    case = {"case": "rooms", "frames": 3, "methods": {"ours": errors, "nearest": errors}}
+    path.write_text(json.dumps({"bundle": "tiny", "version": version, "cases": [case]}))
+    return path
+
+
+def test_all_makes_a_bundle_that_runs(folders: tuple[Path, Path, Path]) -> None:
+    _, work, bundle = folders
+    assert DepthCompleter.from_bundle(bundle).self_check() < 0.01
+    for name in NETWORKS:
+        assert RunFiles(work, name).result.exists()
+        assert load(work / f"{name}.config.yaml").refine.steps == 2
+    manifest = yaml.safe_load((bundle / "manifest.yaml").read_text())
+    assert manifest["version"] == "0.2.0"
+    assert manifest["training"]["recipe"]["student"]["steps"] == 2
+    assert (work / "tensorboard" / "student").is_dir()
+
+
+def test_the_card_tells_what_the_runs_recorded(folders: tuple[Path, Path, Path]) -> None:
+    _, work, bundle = folders
+    arguments = ["card", f"--work={work}", f"--output={bundle}", "--licences.photos=drawn"]
+    report = scores(work / "scores.json", "0.2.0")
+    assert cli.main([*arguments, f"--scores={report}"]) == 0
+    card = (bundle / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert card.startswith("# Model card: tiny 0.2.0\n")
+    assert f"| student | photos | {PHOTOS - 1} | drawn |" in card
+    assert f"| teacher | seven_scenes_redkitchen | {FRAMES - 1} | non-commercial |" in card
+    assert "| rooms (3) | 0.123 / 0.057 | 0.123 / 0.057 |" in card
+    record = RunFiles(work, "student").read_record()
+    assert record is not None
+    assert f"| {record['loss']:.4f} |" in card
+    recipe = yaml.safe_load(card.split("```yaml\n")[1].split("```")[0])
+    assert recipe["refine"]["steps"] == 2
+    # The manifest must know the new card, or the bundle would be refused as damaged.
+    assert DepthCompleter.from_bundle(bundle).self_check() < 0.01
+
+
+def test_scores_of_another_bundle_are_refused(
+    folders: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, work, bundle = folders
+    report = scores(work / "other.json", "0.1.0")
+    arguments = ["card", f"--work={work}", f"--output={bundle}", f"--scores={report}"]
+    assert cli.main(arguments) == 2
+    assert "has the scores of tiny 0.1.0, the bundle is tiny 0.2.0" in capsys.readouterr().err
+
+
+def test_finished_networks_are_kept(
+    folders: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, work, _ = folders
+    before = RunFiles(work, "student").result.stat().st_mtime_ns
+    sizes = ["--teacher.batch=2", "--student.batch=2"]
+    assert cli.main(["mde", f"--data={data}", f"--work={work}", *QUICK, *sizes]) == 0
+    assert RunFiles(work, "student").result.stat().st_mtime_ns == before
+    assert "student.safetensors is there, skipped" in capsys.readouterr().out
+
+
+def test_a_network_that_is_trained_again_drops_the_caches_of_the_old_one(
+    folders: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    for name, cache in CACHES.items():
+        (tmp_path / "cache" / cache).mkdir(parents=True)
+        assert (folders[1] / "cache" / cache).is_dir()  # the name that the stages use
+        assert _begins(name, Config(), Config().teacher, tmp_path, force=False)
+        assert not (tmp_path / "cache" / cache).exists()
+
+
+def test_another_recipe_does_not_pass_for_the_finished_one(
+    folders: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, work, _ = folders
+    arguments = ["mde", f"--data={data}", f"--work={work}", *QUICK, "--teacher.batch=2"]
+    assert cli.main(arguments) == 2
+    assert "(batch 2 → 8)" in capsys.readouterr().err
+    assert cli.main([*arguments, "--force-resume"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], 'expected "command" to be one of {mde,pairs'),
+        (["refined"], "invalid choice: 'refined'"),
+        (["mde", "--work=w"], "required: mde.data"),
+        (["mde", "--data=d", "--work=w", "--student.step=1"], "--student.step"),
+        (["mde", "--data=d", "--work=w", "--student.steps=0"], "student.steps is 0"),
+        (["mde", "--data=d", "--work=w", "--student.steps=few"], "student.steps"),
+        (["mde", "--data=d", "--work=w", "--threads=0"], "threads"),
+        (["pairs", "--data=absent", "--work=w"], "no photographs below absent/photos"),
+        (["refine", "--data=d", "--work=w", "--refine.batch=1"], "only refine.steps"),
+        (["card", "--work=w", "--output=absent"], "run starrygazer-train export first"),
+    ],
+)
+def test_a_mistake_gives_one_line(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("starrygazer-train: ")
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_evaluate_passes_its_arguments_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    accuracy = ModuleType("benchmarks.accuracy")
+    received = []
+    accuracy.main = lambda arguments: received.append(arguments) or 7  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "benchmarks.accuracy", accuracy)
+    assert cli.main(["evaluate", "--bundle", "x", "--limit", "2"]) == 7
+    assert received == [["--bundle", "x", "--limit", "2"]]
+
+
+def test_evaluate_says_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "benchmarks.accuracy", None)
+    assert cli.main(["evaluate"]) == 2
+    assert "evaluate needs benchmarks/ of the repository" in capsys.readouterr().err
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--help"])
+    assert caught.value.code == 0
+    said = capsys.readouterr().out
+    for command in (*cli.STAGES, "evaluate"):
+        assert command in said

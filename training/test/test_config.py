@@ -1,0 +1,91 @@
+"""The configuration: one shipped recipe, overrides, and one clear line for every mistake."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import yaml
+from starrygazer_training.config import (
+    Config,
+    ConfigError,
+    RefineConfig,
+    TeacherConfig,
+    differences,
+    load,
+    save,
+)
+
+FOLDER = Path(__file__).parents[1] / "config"
+
+
+def test_the_shipped_file_spells_out_the_defaults() -> None:
+    path = FOLDER / "default.yaml"
+    assert load(path) == Config()
+    assert yaml.safe_load(path.read_text(encoding="utf-8")) == asdict(Config())
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda p: p.name)
+def test_every_shipped_file_can_be_read(path: Path) -> None:
+    load(path)
+
+
+def test_the_recipe_is_the_one_of_the_committed_bundle() -> None:
+    recipe = Config()
+    runs = (recipe.teacher, recipe.student, recipe.refine)
+    assert [r.steps for r in runs] == [450, 3200, 3600]
+    assert [r.batch for r in runs] == [8, 8, 6]
+    assert [r.learning_rate for r in runs] == [1e-3, 2e-3, 1e-3]
+    assert [r.validations for r in runs] == [4, 8, 10]
+    assert {r.weight_decay for r in runs} == {0.02}
+    assert {r.ema_decay for r in runs} == {0.998}
+    assert {r.warm_up_steps for r in runs} == {100}
+
+
+def test_a_saved_configuration_comes_back(tmp_path: Path) -> None:
+    config = Config(refine=RefineConfig(steps=7, seed=3), licences={"photos": "mine"})
+    save(config, tmp_path / "run" / "config.yaml")
+    assert load(tmp_path / "run" / "config.yaml") == config
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("refine: {stesp: 5}", "'stesp'"),
+        ("refin: {steps: 5}", "refin"),
+        ("refine: {steps: five}", "refine.steps"),
+        ("refine: {steps: 1.5}", "refine.steps"),
+        ("refine: {steps: true}", "refine.steps"),
+        ("refine: {steps: 0}", "refine.steps is 0, it must be from 1 to"),
+        ("student: {learning_rate: -1}", "student.learning_rate is -1"),
+        ("student: {learning_rate: .nan}", "student.learning_rate is nan"),
+        ("teacher: {chunks: 3}", "teacher.chunks is 3, which does not divide batch 8"),
+        ("refine: 5", "refine is 5, it must hold keys and values"),
+        ("refine: [5", "parsing"),
+    ],
+)
+def test_a_mistake_gives_one_line_that_names_the_key(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent\.yaml"):
+        load(tmp_path / "absent.yaml")
+
+
+def test_only_what_changes_the_weights_is_part_of_the_identity() -> None:
+    assert TeacherConfig(loader_threads=4, checkpoint_seconds=1.0).sha256 == TeacherConfig().sha256
+    assert TeacherConfig(feature_dropout=0.1).sha256 != TeacherConfig().sha256
+    assert TeacherConfig(seed=1).sha256 != TeacherConfig().sha256
+
+
+def test_differences_name_keys_with_both_values() -> None:
+    assert differences({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4}) == "b 2 → 3, c absent → 4"
