@@ -8,9 +8,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import LinearNDInterpolator, NearestNDInterpolator
-from scipy.spatial import Delaunay, QhullError
+from scipy.ndimage import distance_transform_edt
+from scipy.spatial import Delaunay, QhullError, cKDTree
 
+_HUBER_ITERATIONS = 30
 _DIAMOND = np.array(
     [
         [0, 0, 1, 0, 0],
@@ -23,19 +24,91 @@ _DIAMOND = np.array(
 )
 
 
-def barycentric(sparse_depth: NDArray[np.float32]) -> NDArray[np.float32]:
+class Interpolation:
     """Linear interpolation over the Delaunay triangles of the sparse points.
 
-    Outside their convex hull the nearest point counts.
+    Outside their convex hull, and everywhere if there is no triangle, the nearest point counts.
+    Triangles and weights depend on where the points are only, so several values on the same points
+    share them.
+
+    Args:
+        sparse_depth: float32 [H, W] metres, 0 = none.
 
     Raises:
         ValueError: no sparse points.
     """
-    return _interpolate(sparse_depth, sparse_depth[sparse_depth > 0])
+
+    def __init__(self, sparse_depth: NDArray[np.float32]) -> None:
+        points = np.argwhere(sparse_depth > 0)
+        if len(points) == 0:
+            raise ValueError("interpolation needs at least one sparse point")
+        self._shape = sparse_depth.shape
+        self._rows, self._columns = np.indices(self._shape, np.float64).reshape(2, -1)
+        pixels = np.stack([self._rows, self._columns], axis=1)
+        try:
+            self._triangles = Delaunay(points)
+        except (QhullError, ValueError):  # fewer than three points, or all on one line
+            self._triangles = None
+            outside = np.ones(len(pixels), bool)
+        else:
+            self._triangle = self._triangles.find_simplex(pixels)
+            flat = np.isnan(self._triangles.transform).any(axis=(1, 2))  # triangles without area
+            outside = (self._triangle < 0) | flat[self._triangle]
+        self._outside = np.flatnonzero(outside)
+        self._nearest = cKDTree(points).query(pixels[outside])[1]
+
+    def spread(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Dense map of values at the sparse points.
+
+        Args:
+            values: [N], in the order of ``sparse_depth[sparse_depth > 0]``.
+
+        Returns:
+            float32 [H, W].
+        """
+        if self._triangles is None:
+            dense = np.empty(len(self._rows))
+        else:
+            # Over a triangle the value is a plane; its slope comes from SciPy's affine map to
+            # barycentric coordinates, of which the third corner is the origin.
+            to_weights = self._triangles.transform
+            corners = np.asarray(values, np.float64)[self._triangles.simplices]
+            slope = np.einsum("tij,ti->tj", to_weights[:, :2], corners[:, :2] - corners[:, 2:])
+            origin = corners[:, 2] - np.einsum("tj,tj->t", slope, to_weights[:, 2])
+            t = self._triangle
+            dense = origin[t] + slope[t, 0] * self._rows + slope[t, 1] * self._columns
+        dense[self._outside] = values[self._nearest]
+        return dense.reshape(self._shape).astype(np.float32)
+
+
+def barycentric(sparse_depth: NDArray[np.float32]) -> NDArray[np.float32]:
+    """:class:`Interpolation` of the depth itself.
+
+    Raises:
+        ValueError: no sparse points.
+    """
+    return Interpolation(sparse_depth).spread(sparse_depth[sparse_depth > 0])
+
+
+def nearest(sparse_depth: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Depth of the nearest sparse point, Euclidean in pixels.
+
+    Raises:
+        ValueError: no sparse points.
+    """
+    if not (sparse_depth > 0).any():
+        raise ValueError("nearest needs at least one sparse point")
+    rows, columns = distance_transform_edt(
+        sparse_depth <= 0, return_distances=False, return_indices=True
+    )
+    return np.asarray(sparse_depth[rows, columns], np.float32)
 
 
 def affine_fit(
-    relative_depth: NDArray[np.float32], sparse_depth: NDArray[np.float32]
+    relative_depth: NDArray[np.float32],
+    sparse_depth: NDArray[np.float32],
+    *,
+    robust: bool = False,
 ) -> NDArray[np.float32]:
     """One scale and one shift for the whole image: ``1 / depth = scale * relative + shift``.
 
@@ -45,6 +118,7 @@ def affine_fit(
     Args:
         relative_depth: relative inverse depth, larger = nearer.
         sparse_depth: metres, 0 = none.
+        robust: Huber's loss instead of the square, so that outliers pull less.
 
     Raises:
         ValueError: no sparse points.
@@ -53,21 +127,32 @@ def affine_fit(
     depth = sparse_depth[valid].astype(np.float64)
     if depth.size == 0:
         raise ValueError("affine_fit needs at least one sparse point")
-    design = np.stack([relative_depth[valid], np.ones_like(depth)], axis=1)
-    (scale, shift), *_ = np.linalg.lstsq(design, 1.0 / depth, rcond=None)
-    nearest, farthest = depth.min() / 2, depth.max() * 2
-    inverse = np.clip(scale * relative_depth + shift, 1 / farthest, 1 / nearest)
+    design = np.stack([relative_depth[valid], np.ones_like(depth)], axis=1).astype(np.float64)
+    scale, shift = (_huber if robust else _least_squares)(design, 1.0 / depth)
+    nearest_allowed, farthest_allowed = depth.min() / 2, depth.max() * 2
+    inverse = np.clip(scale * relative_depth + shift, 1 / farthest_allowed, 1 / nearest_allowed)
     return (1.0 / inverse).astype(np.float32)
 
 
 def affine_barycentric_residual(
-    relative_depth: NDArray[np.float32], sparse_depth: NDArray[np.float32]
+    relative_depth: NDArray[np.float32],
+    sparse_depth: NDArray[np.float32],
+    interpolation: Interpolation | None = None,
 ) -> NDArray[np.float32]:
-    """:func:`affine_fit`, then its error in log depth interpolated between the sparse points."""
+    """:func:`affine_fit`, then its error in log depth interpolated between the sparse points.
+
+    Args:
+        relative_depth: relative inverse depth, larger = nearer.
+        sparse_depth: metres, 0 = none.
+        interpolation: of these sparse points, if it has been made already.
+
+    Raises:
+        ValueError: no sparse points.
+    """
     fitted = affine_fit(relative_depth, sparse_depth)
     valid = sparse_depth > 0
     residual = np.log(sparse_depth[valid]) - np.log(fitted[valid])
-    return fitted * np.exp(_interpolate(sparse_depth, residual))
+    return fitted * np.exp((interpolation or Interpolation(sparse_depth)).spread(residual))
 
 
 def ip_basic(sparse_depth: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -115,19 +200,23 @@ def _extend_to_top(inverted: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(above, inverted[top, np.arange(inverted.shape[1])], inverted)
 
 
-def _interpolate(
-    sparse_depth: NDArray[np.float32], values: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Spread values that belong to the valid pixels of ``sparse_depth`` over the image."""
-    points = np.argwhere(sparse_depth > 0)
-    if len(points) == 0:
-        raise ValueError("interpolation needs at least one sparse point")
-    grid = np.indices(sparse_depth.shape).reshape(2, -1).T
-    try:
-        dense = LinearNDInterpolator(Delaunay(points), values)(grid)
-    except (QhullError, ValueError):  # fewer than three points, or all on one line
-        dense = np.full(len(grid), np.nan)
-    outside = np.isnan(dense)
-    if outside.any():
-        dense[outside] = NearestNDInterpolator(points, values)(grid[outside])
-    return dense.reshape(sparse_depth.shape).astype(np.float32)
+def _least_squares(design: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.linalg.lstsq(design, target, rcond=None)[0], np.float64)
+
+
+def _huber(design: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Huber's M-estimator by iteratively reweighted least squares.
+
+    Holland, Welsch: "Robust regression using iteratively reweighted least-squares",
+    Communications in Statistics 1977. The residuals' scale is their median absolute value / 0.6745,
+    the threshold 1.345 scales (95% efficiency with Gaussian noise).
+    """
+    solution = _least_squares(design, target)
+    for _ in range(_HUBER_ITERATIONS):
+        residual = np.abs(target - design @ solution)
+        threshold = 1.345 * np.median(residual) / 0.6745
+        if threshold <= 0:  # at least half of the points are met exactly
+            break
+        weight = np.sqrt(threshold / np.maximum(residual, threshold))
+        solution = _least_squares(design * weight[:, None], target * weight)
+    return solution

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_DELTA1 = 1.25
+
 
 @dataclass(frozen=True)
 class Metrics:
@@ -17,8 +19,9 @@ class Metrics:
         rmse: metres.
         mae: metres.
         median: of the absolute error, metres.
-        absrel: mean of error / truth.
+        absrel: mean of error / truth, called REL in papers on depth completion.
         irmse: RMSE of the inverse depth, 1/km.
+        delta1: share of the pixels with max(prediction / truth, truth / prediction) < 1.25.
         pixels: how many pixels were compared.
     """
 
@@ -27,6 +30,7 @@ class Metrics:
     median: float
     absrel: float
     irmse: float
+    delta1: float
     pixels: int
 
 
@@ -62,6 +66,7 @@ def compare(
         median=float(np.median(np.abs(error))),
         absrel=float(np.mean(np.abs(error) / true)),
         irmse=float(np.sqrt(np.mean(inverse_error**2))),
+        delta1=float(np.mean(np.maximum(predicted / true, true / predicted) < _DELTA1)),
         pixels=int(true.size),
     )
 
@@ -81,5 +86,6 @@ def mean(metrics: Iterable[Metrics]) -> Metrics:
         median=float(np.mean([m.median for m in frames])),
         absrel=float(np.mean([m.absrel for m in frames])),
         irmse=float(np.mean([m.irmse for m in frames])),
+        delta1=float(np.mean([m.delta1 for m in frames])),
         pixels=sum(m.pixels for m in frames),
     )
