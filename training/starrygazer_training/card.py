@@ -48,14 +48,18 @@ def write(
         scores: JSON file of ``evaluate``.
 
     Raises:
-        FileNotFoundError: the bundle or the scores are missing.
-        ConfigError: the scores are not of this bundle.
+        FileNotFoundError: the bundle, the scores or the weights are missing.
+        ConfigError: the bundle is not of this work folder, or the scores are not of this bundle.
     """
     manifest_path = bundle / MANIFEST
     if not manifest_path.exists():
         raise FileNotFoundError(f"{manifest_path} is missing: run starrygazer-train export first")
     manifest = yaml.safe_load(manifest_path.read_text(encoding="utf-8"))
     runs = [RunFiles(work, name) for name in NETWORKS]
+    for run in runs:
+        exported = manifest["training"]["weights"].get(run.result.name)
+        if hashlib.sha256(run.result.read_bytes()).hexdigest() != exported:
+            raise ConfigError(f"{bundle} was not exported from {run.result}: run export again")
     records = {run.name: run.read_record() or {} for run in runs}
     sections = [
         f"# Model card: {_name(manifest)}",

@@ -112,7 +112,7 @@ class TrainingRun:
         self._resume()
         loss_module: nn.Module = _Loss(self.model, loss_of)
         if distributed.processes() > 1:
-            loss_module = DistributedDataParallel(loss_module, broadcast_buffers=False)
+            loss_module = DistributedDataParallel(loss_module, forward_sync_buffers=False)
         began = saved = time.monotonic()
         before = self.seconds
         with (

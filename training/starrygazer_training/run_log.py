@@ -113,7 +113,9 @@ class RunLog:
         figures = {name: round(float(value), 4) for name, value in validation.figures.items()}
         rounded = None if loss is None else round(loss, 4)
         line = json.dumps({"step": number, "loss": rounded, **figures})
-        self._console.print(f"{self._files.name} {line}", markup=False, highlight=False)
+        self._console.print(
+            f"{self._files.name} {line}", markup=False, highlight=False, soft_wrap=True
+        )
         with self._files.log.open("a", encoding="utf-8") as log:
             log.write(line + "\n")
         for name, value in validation.figures.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -73,6 +74,27 @@ def test_the_card_tells_what_the_runs_recorded(folders: tuple[Path, Path, Path])
     assert DepthCompleter.from_bundle(bundle).self_check() < 0.01
 
 
+def test_runs_without_records_are_said_to_have_none(
+    folders: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    _, work, bundle = folders
+    for name in NETWORKS:
+        shutil.copy(RunFiles(work, name).result, tmp_path)
+    assert cli.main(["card", f"--work={tmp_path}", f"--output={bundle}"]) == 0
+    assert "| student | not recorded |" in (bundle / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def test_a_bundle_of_another_work_folder_is_refused(
+    folders: tuple[Path, Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, work, bundle = folders
+    for name in NETWORKS:
+        shutil.copy(RunFiles(work, name).result, tmp_path)
+    (tmp_path / "student.safetensors").write_bytes(b"retrained")
+    assert cli.main(["card", f"--work={tmp_path}", f"--output={bundle}"]) == 2
+    assert "student.safetensors: run export again" in capsys.readouterr().err
+
+
 def test_scores_of_another_bundle_are_refused(
     folders: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -125,7 +147,6 @@ def test_another_recipe_does_not_pass_for_the_finished_one(
         (["mde", "--data=d", "--work=w", "--student.steps=few"], "student.steps"),
         (["mde", "--data=d", "--work=w", "--threads=0"], "threads"),
         (["pairs", "--data=absent", "--work=w"], "no photographs below absent/photos"),
-        (["refine", "--data=d", "--work=w", "--refine.batch=1"], "only refine.steps"),
         (["card", "--work=w", "--output=absent"], "run starrygazer-train export first"),
     ],
 )

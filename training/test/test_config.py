@@ -31,18 +31,6 @@ def test_every_shipped_file_can_be_read(path: Path) -> None:
     load(path)
 
 
-def test_the_recipe_is_the_one_of_the_committed_bundle() -> None:
-    recipe = Config()
-    runs = (recipe.teacher, recipe.student, recipe.refine)
-    assert [r.steps for r in runs] == [450, 3200, 3600]
-    assert [r.batch for r in runs] == [8, 8, 6]
-    assert [r.learning_rate for r in runs] == [1e-3, 2e-3, 1e-3]
-    assert [r.validations for r in runs] == [4, 8, 10]
-    assert {r.weight_decay for r in runs} == {0.02}
-    assert {r.ema_decay for r in runs} == {0.998}
-    assert {r.warm_up_steps for r in runs} == {100}
-
-
 def test_a_saved_configuration_comes_back(tmp_path: Path) -> None:
     config = Config(refine=RefineConfig(steps=7, seed=3), licences={"photos": "mine"})
     save(config, tmp_path / "run" / "config.yaml")

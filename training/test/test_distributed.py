@@ -15,24 +15,21 @@ from starrygazer_training.config import ConfigError
 from starrygazer_training.distributed import BatchNormStatistics, average_, is_first, processes
 
 SCRIPT = Path(__file__).with_name("small_training.py")
+TWO_PROCESSES = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
 
 
-def torchrun(count: int, work: Path, chunks: int) -> subprocess.CompletedProcess[str]:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    return subprocess.run(
-        [*launcher, f"--nproc-per-node={count}", str(SCRIPT), str(work), str(chunks)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+def train(work: Path, chunks: int, launcher: tuple[str, ...] = ()) -> tuple[int, str]:
+    """Run the small training in processes of its own; exit code and what it said."""
+    command = [sys.executable, *launcher, str(SCRIPT), str(work), str(chunks)]
+    outcome = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return outcome.returncode, outcome.stderr
 
 
 @pytest.mark.parametrize("chunks", [2, 4])
 def test_two_gloo_processes_train_like_one(tmp_path: Path, chunks: int) -> None:
-    outcome = torchrun(2, tmp_path / "two", chunks)
-    assert outcome.returncode == 0, outcome.stderr
-    run(tmp_path / "one", config(chunks))
+    for name, launcher in (("one", ()), ("two", TWO_PROCESSES)):
+        code, errors = train(tmp_path / name, chunks, launcher)
+        assert code == 0, errors
     logs = [
         [json.loads(line) for line in (tmp_path / w / "small.jsonl").read_text().splitlines()]
         for w in ("one", "two")
@@ -46,9 +43,9 @@ def test_two_gloo_processes_train_like_one(tmp_path: Path, chunks: int) -> None:
 
 
 def test_processes_that_cannot_share_a_batch_evenly_are_refused(tmp_path: Path) -> None:
-    outcome = torchrun(2, tmp_path, 1)
-    assert outcome.returncode != 0
-    assert "1 chunks cannot be shared evenly by 2 processes" in outcome.stderr
+    code, errors = train(tmp_path, 1, TWO_PROCESSES)
+    assert code != 0
+    assert "1 chunks cannot be shared evenly by 2 processes" in errors
 
 
 def test_chunks_change_the_batch_norm_and_not_the_mean_gradient(tmp_path: Path) -> None:
