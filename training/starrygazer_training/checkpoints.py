@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from starrygazer_training import distributed
-from starrygazer_training.config import ConfigError, RefineConfig, RunConfig
+from starrygazer_training.config import ConfigError, RunConfig
 from starrygazer_training.distributed import BatchNormStatistics
 from starrygazer_training.run_log import RunLog, Validation
 from starrygazer_training.run_state import (
@@ -53,9 +53,7 @@ class TrainingRun:
         name: of the network, used for file names.
         work: folder for checkpoints, logs and results.
         model: initialised network.
-        config: how to train; an ``int`` is the steps of a refinement.
-        learning_rate: peak rate of AdamW where ``config`` is an ``int``.
-        validations: how often to validate where ``config`` is an ``int``.
+        config: how to train.
         data: frames that are learned from, by data set; for the record.
         watched: frames that are only validated on, by data set; for the record.
     """
@@ -65,16 +63,10 @@ class TrainingRun:
         name: str,
         work: Path,
         model: nn.Module,
-        config: RunConfig | int,
-        learning_rate: float = 1e-3,
-        validations: int = 10,
+        config: RunConfig,
         data: Mapping[str, int] | None = None,
         watched: Mapping[str, int] | None = None,
     ) -> None:
-        if isinstance(config, int):
-            config = RefineConfig(
-                steps=config, learning_rate=learning_rate, validations=validations
-            )
         self.files, self.config = RunFiles(work, name), config
         # PyTorch's stubs leave this argument out.
         self.model: nn.Module = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -109,7 +109,7 @@ def _run(command: str, options: Namespace, config: Config) -> None:
     trained = config, options.get("data"), options.work, options.force_resume
     actions: dict[str, Callable[[], None]] = {
         "mde": lambda: stages.mde(*trained),
-        "pairs": lambda: stages.pairs(options.data, options.work),
+        "pairs": lambda: stages.pairs(config, options.data, options.work),
         "refine": lambda: stages.refine(*trained),
         "export": lambda: stages.export(options.work, options.output, options.version),
         "card": lambda: card.write(options.output, options.work, config.licences, options.scores),

@@ -1,4 +1,4 @@
-"""Trains the refinement network on StarryGazer pairs; no depth measurement is involved."""
+"""Trains the refinement network on photographs and renders; no depth sensor is involved."""
 
 from __future__ import annotations
 
@@ -17,16 +17,24 @@ from tqdm import tqdm
 from starrygazer_ros.completion.bundle import mde_input_size
 from starrygazer_training import datasets
 from starrygazer_training.checkpoints import TrainingRun
+from starrygazer_training.config import RefineConfig
 from starrygazer_training.datasets import Frame
 from starrygazer_training.distillation import label_path, load_student
 from starrygazer_training.export import MAXIMUM_SIDE
 from starrygazer_training.features import image_tensor
-from starrygazer_training.pairs import pseudo_ground_truth, sample_sparse, segment
+from starrygazer_training.pair_sources import (
+    Pair,
+    PairSource,
+    PhotographPairs,
+    RenderedPairs,
+    stack,
+)
+from starrygazer_training.pairs import segment
 from starrygazer_training.refinement import MULTIPLE, Refinement
+from starrygazer_training.renders import make_renders, read_render
 from starrygazer_training.student import MULTIPLE as MDE_MULTIPLE
 from starrygazer_training.student import Student
 
-CROP = (256, 320)
 MDE_PIXELS = 65536
 GRADIENT_WEIGHT = 0.5
 SQUARE_WEIGHT = 1.0
@@ -43,10 +51,15 @@ def student_relative_depth(student: Student, image: NDArray[np.uint8]) -> NDArra
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def prepare(root: Path, work: Path) -> None:
-    """Cache the student's relative depth and the segments of every photograph."""
+def prepare(root: Path, work: Path, renders: int) -> None:
+    """Cache what pairs are drawn from.
+
+    That is the student's relative depth and the segments of every photograph, the rendered scenes,
+    and the student's relative depth of those.
+    """
     student = load_student(work)
-    for frame in tqdm(datasets.photographs(root), desc="segments", mininterval=5):
+    photographs = datasets.photographs(root)
+    for frame in tqdm(photographs, desc="segments", mininterval=5):
         path = _pair_path(work, frame)
         if path.exists():
             continue
@@ -64,84 +77,78 @@ def prepare(root: Path, work: Path) -> None:
                 segments=segment(image, label).astype(np.uint16),
             )
         partial.rename(path)
+    make_renders([frame.image_path for frame in photographs], render_folder(work), renders)
+    for index in tqdm(range(renders), desc="relative depth of renders", mininterval=5):
+        path = _render_relative_path(work, index)
+        if path.exists():
+            continue
+        image, _ = read_render(render_folder(work), index)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.save(file, student_relative_depth(student, image).astype(np.float16))
+        partial.rename(path)
+
+
+def render_folder(work: Path) -> Path:
+    """Where the rendered scenes lie; they depend on no network."""
+    return work / "cache" / "renders"
+
+
+def _render_relative_path(work: Path, index: int) -> Path:
+    return work / "cache" / "pairs" / "renders" / f"{index:06d}.npy"
 
 
 def _pair_path(work: Path, frame: Frame) -> Path:
     return work / "cache" / "pairs" / f"{frame.key}.npz"
 
 
-class _Photo:
-    def __init__(self, work: Path, frame: Frame) -> None:
-        self.image = frame.image()
-        with np.load(_pair_path(work, frame), allow_pickle=False) as arrays:
-            self.relative_depth = arrays["relative_depth"]
-            self.label = arrays["label"]
-            self.segments = arrays["segments"]
-
-    def pair(self, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Image, relative depth, sparse depth and log pseudo-ground-truth of a random crop."""
-        rng = np.random.default_rng(seed)
-        height, width = self.image.shape[:2]
-        zoom = np.exp(rng.uniform(np.log(0.8), np.log(2.0)))
-        zoom = max(zoom, CROP[0] / height, CROP[1] / width)
-        rows, columns = min(height, round(CROP[0] / zoom)), min(width, round(CROP[1] / zoom))
-        top, left = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
-        window = slice(top, top + rows), slice(left, left + columns)
-
-        def crop(array: NDArray[np.generic], interpolation: int) -> NDArray[np.float32]:
-            part = np.ascontiguousarray(array[window], dtype=np.float32)
-            return cv2.resize(part, CROP[::-1], interpolation=interpolation)
-
-        image = crop(self.image, cv2.INTER_LINEAR) / 255.0
-        relative_depth = crop(self.relative_depth, cv2.INTER_LINEAR)
-        _, segments = np.unique(crop(self.segments, cv2.INTER_NEAREST), return_inverse=True)
-        log_depth = pseudo_ground_truth(
-            crop(self.label, cv2.INTER_LINEAR), segments.reshape(CROP).astype(np.int32), rng
-        )
-        sparse = sample_sparse(log_depth, rng)
-        image = np.clip(image ** rng.uniform(0.7, 1.4) * rng.uniform(0.7, 1.2), 0, 1)
-        maps = [image.transpose(2, 0, 1), relative_depth[None], sparse[None], log_depth[None]]
-        if rng.random() < 0.5:
-            maps = [m[..., ::-1] for m in maps]
-        maps = [np.ascontiguousarray(m, dtype=np.float32) for m in maps]
-        image_t, relative_t, sparse_t, log_t = map(torch.from_numpy, maps)
-        return image_t, relative_t, sparse_t, log_t
-
-
-def completion_loss(log_depth: Tensor, log_error: Tensor, target: Tensor) -> Tensor:
+def completion_loss(log_depth: Tensor, log_error: Tensor, target: Tensor, known: Tensor) -> Tensor:
     """Log-depth error, its gradients over scales, and a Laplace likelihood for the confidence.
 
     Args:
         log_depth: [B, 1, H, W] predicted.
         log_error: [B, 1, H, W] logarithm of the predicted expected absolute error.
         target: [B, 1, H, W].
+        known: [B, 1, H, W] in {0, 1}, where the target says something.
     """
-    error = log_depth - target
+    error = (log_depth - target) * known
+    share = known.mean().clamp_min(1e-3)
     loss = error.abs().mean() + SQUARE_WEIGHT * error.clamp(-1, 1).square().mean()
     for scale in range(EDGE_SCALES):
         coarse = error[..., :: 2**scale, :: 2**scale]
-        gradient = coarse.diff(dim=-1).abs().mean() + coarse.diff(dim=-2).abs().mean()
-        loss = loss + GRADIENT_WEIGHT / EDGE_SCALES * gradient
-    likelihood = error.abs().detach() * torch.exp(-log_error) + log_error
-    return loss + CONFIDENCE_WEIGHT * likelihood.mean()
+        there = known[..., :: 2**scale, :: 2**scale]
+        across = (coarse.diff(dim=-1) * there[..., 1:] * there[..., :-1]).abs().mean()
+        down = (coarse.diff(dim=-2) * there[..., 1:, :] * there[..., :-1, :]).abs().mean()
+        loss = loss + GRADIENT_WEIGHT / EDGE_SCALES * (across + down)
+    likelihood = (error.abs().detach() * torch.exp(-log_error) + log_error) * known
+    return (loss + CONFIDENCE_WEIGHT * likelihood.mean()) / share
 
 
-def train(root: Path, work: Path, steps: int, batch: int = 6) -> None:
+def train(root: Path, work: Path, config: RefineConfig) -> None:
     """Train the refinement; the result is ``work/refinement.safetensors``."""
-    prepare(root, work)
-    photos = [_Photo(work, f) for f in tqdm(datasets.photographs(root), desc="photographs")]
+    prepare(root, work, config.renders)
+    frames = datasets.photographs(root)
+    photographs = PhotographPairs(frames, [_pair_path(work, frame) for frame in frames])
+    relative = [_render_relative_path(work, index) for index in range(config.renders)]
+    rendered = RenderedPairs(render_folder(work), relative)
+    from_renders = round(config.render_share * config.chunk_size)
     scenes = _validation_scenes(root, load_student(work))
 
-    def draw(rng: random.Random) -> list[Tensor]:
-        pairs = [p.pair(rng.getrandbits(32)) for p in rng.sample(photos, batch)]
-        return [torch.stack(part) for part in zip(*pairs, strict=True)]
+    def draw(rng: random.Random) -> Pair:
+        pairs = []
+        for number in range(config.chunk_size):
+            source: PairSource = rendered if number < from_renders else photographs
+            pairs.append(source.pair(rng.randrange(len(source)), rng.getrandbits(32)))
+        return stack(pairs)
 
-    def loss_of(model: nn.Module, tensors: list[Tensor]) -> Tensor:
-        image, relative, sparse, target = tensors
+    def loss_of(model: nn.Module, batch: Pair) -> Tensor:
         assert isinstance(model, Refinement)
-        image = image.contiguous(memory_format=torch.channels_last)
-        log_depth, log_error, centre = model.log_depth(image, relative, sparse)
-        return completion_loss(log_depth, log_error, target - centre)
+        image = batch.image.contiguous(memory_format=torch.channels_last)
+        log_depth, log_error, centre = model.log_depth(
+            image, batch.relative_depth, batch.sparse_depth
+        )
+        return completion_loss(log_depth, log_error, batch.log_depth - centre, batch.known)
 
     def validate(model: nn.Module) -> dict[str, float]:
         figures: dict[str, list[float]] = {}
@@ -152,9 +159,9 @@ def train(root: Path, work: Path, steps: int, batch: int = 6) -> None:
             figures.setdefault(f"{name} barycentric", []).append(_rmse(interpolated, truth))
         return {name: float(np.mean(values)) for name, values in figures.items()}
 
-    torch.manual_seed(0)
-    run = TrainingRun("refinement", work, Refinement(), steps, learning_rate=1e-3, validations=10)
-    run.fit(draw, loss_of, validate)
+    torch.manual_seed(config.seed)
+    data = {"photos": len(frames), "renders": config.renders}
+    TrainingRun("refinement", work, Refinement(), config, data=data).fit(draw, loss_of, validate)
 
 
 Scene = tuple[str, tuple[Tensor, Tensor, Tensor], NDArray[np.float32], NDArray[np.float32]]

@@ -130,12 +130,19 @@ class StudentConfig(RunConfig):
 
 @dataclass(frozen=True)
 class RefineConfig(RunConfig):
-    """How the refinement network is trained."""
+    """How the refinement network is trained.
 
-    steps: int = _number(1, 100_000_000, 3600)
+    Attributes:
+        renders: rendered scenes beside the photographs.
+        render_share: of a batch that is drawn from them.
+    """
+
+    steps: int = _number(1, 100_000_000, 6000)
     batch: int = _number(1, 65_536, 6)
     learning_rate: float = _number(1e-8, 1.0, 1e-3)
     validations: int = _number(1, 100_000, 10, weights=False)
+    renders: int = _number(0, 1_000_000, 3000)
+    render_share: float = _number(0.0, 1.0, 0.5)
 
 
 def _licences() -> dict[str, str]:

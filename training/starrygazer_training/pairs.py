@@ -1,4 +1,4 @@
-"""StarryGazer pairs: dense pseudo-ground-truth from photographs, and sparse samples of it.
+"""StarryGazer pairs: dense pseudo-ground-truth from photographs.
 
 A monocular network is right inside an object and wrong between objects. So its relative depth is
 segmented and each segment is moved to another depth at random. The refinement network sees the
@@ -84,7 +84,7 @@ def pseudo_ground_truth(
     offsets = rng.normal(0, rng.uniform(*law.segment_scale), int(segments.max()) + 1)
     log_depth = log_depth + offsets[segments]
     for _ in range(int(rng.integers(0, 3))):
-        warp = _smooth_noise(log_depth.shape, rng)
+        warp = smooth_noise(log_depth.shape, rng)
         log_depth = log_depth + rng.uniform(*law.warp) * rng.random() * warp
     return (log_depth - log_depth.mean()).astype(np.float32)
 
@@ -160,53 +160,8 @@ def _rescale(groups: LabelMap, rng: np.random.Generator, law: RescalingLaw) -> F
     return (scale[groups] + tilt[0][groups] * u + tilt[1][groups] * v).astype(np.float32)
 
 
-def _smooth_noise(shape: tuple[int, ...], rng: np.random.Generator) -> FloatMap:
+def smooth_noise(shape: tuple[int, ...], rng: np.random.Generator) -> FloatMap:
     """Unit-variance noise with a random correlation length of 1/20 to half of the image."""
     cells = round(np.exp(rng.uniform(np.log(2), np.log(20))))
     noise = rng.normal(size=(cells, cells)).astype(np.float32)
     return cv2.resize(noise, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-
-
-def sample_sparse(log_depth: FloatMap, rng: np.random.Generator) -> FloatMap:
-    """Sparse depth D_ss in metres (0 = none) as a random sensor would see the scene.
-
-    Patterns: uniform points, LiDAR scan lines with tilt and dropouts, grids; sometimes only part of
-    the view is covered; range noise and a few outliers.
-    """
-    rows, columns = log_depth.shape
-    kind = rng.choice(["points", "lines", "grid"], p=[0.4, 0.5, 0.1])
-    if kind == "points":
-        share = np.exp(rng.uniform(np.log(3e-4), np.log(5e-2)))
-        mask = rng.random((rows, columns)) < share
-    elif kind == "lines":
-        mask = _scan_lines(rows, columns, rng)
-    else:
-        step = int(rng.integers(4, 33))
-        mask = np.zeros((rows, columns), bool)
-        mask[rng.integers(step) :: step, rng.integers(step) :: step] = True
-    if rng.random() < 0.25:  # a LiDAR does not see the sky, a ToF camera not the distance
-        if rng.random() < 0.7:
-            mask[: int(rows * rng.uniform(0.1, 0.5))] = False
-        else:
-            mask &= log_depth < np.quantile(log_depth, rng.uniform(0.6, 0.95))
-    if mask.sum() < 8:
-        mask.ravel()[rng.choice(rows * columns, 32, replace=False)] = True
-    noisy = log_depth + rng.normal(0, rng.choice([0.0, 0.0, 0.002, 0.006]), log_depth.shape)
-    if rng.random() < 0.25:
-        outliers = rng.random((rows, columns)) < rng.uniform(0, 0.02)
-        noisy = np.where(outliers, noisy + rng.normal(0, 0.4, log_depth.shape), noisy)
-    return np.where(mask, np.exp(noisy), 0.0).astype(np.float32)
-
-
-def _scan_lines(rows: int, columns: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Pixels hit by a spinning LiDAR: nearly horizontal lines, slightly tilted and curved."""
-    spacing = np.exp(rng.uniform(np.log(3.0), np.log(48.0)))
-    u = np.arange(0, columns, rng.uniform(1.0, 4.0))
-    x = u / columns - 0.5
-    shape = rng.normal(0, 0.03) * x + rng.normal(0, 0.05) * x * x
-    mask = np.zeros((rows, columns), bool)
-    for row in np.arange(rng.uniform(0, spacing), rows, spacing):
-        v = row + shape * rows + rng.normal(0, 0.2, len(u))
-        keep = (v >= 0) & (v < rows) & (rng.random(len(u)) > 0.1)
-        mask[v[keep].astype(int), u[keep].astype(int)] = True
-    return mask

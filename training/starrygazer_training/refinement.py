@@ -8,8 +8,9 @@ Five steps, all inside the graph:
 3. **Choose and correct**: a U-Net that sees the image blends the two, adds a correction, and lets
    it travel along predicted affinities at 1/4 size while the measurements are re-injected (CSPN,
    Cheng et al. 2018).
-4. **Sharpen**: propagate the depth itself at 1/2 size, then upsample convexly (RAFT, Teed & Deng
-   2020), so that each pixel takes its depth from the side of an edge on which it lies.
+4. **Sharpen** at 1/2 size: near an edge take the depth of the nearest or the farthest sample
+   around, propagate the depth itself, then upsample convexly (RAFT, Teed & Deng 2020), so that each
+   pixel takes its depth from the side of an edge on which it lies.
 5. **Return to the measurements**: what is still missing at the sparse points is interpolated and
    added where the network trusts it.
 
@@ -23,24 +24,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from starrygazer_training.interpolation import align, centred_log, local_planes, local_range, pool
+
 WIDTHS = (24, 48, 72, 96, 112)  # at 1/2, 1/4, 1/8, 1/16, 1/32
 MULTIPLE = 32
-FIT_ITERATIONS = 4
-FIT_TOLERANCE = 0.15  # relative inverse-depth error at which a point's weight has halved
-PYRAMID_LEVELS = 7
-KERNEL_POWER = 6.0  # a sample's weight falls with this power of its distance
-PLANE_RIDGE = 1.0  # pixels; planes of samples that lie closer together are flattened
-EXTRAPOLATION_RIDGE = 0.1  # the same, per pixel of distance from the samples' centre
-PLANE_MARGIN = 0.2  # log depth by which a plane may leave the range of the samples
-COORDINATE_UNIT = 256.0  # pixels; keeps second moments well within float32
 COARSE_STEPS = 6
 FINE_STEPS = 3
 MAX_LOG_DEVIATION = 4.0
-DEPTH_FEATURES = 6
+DEPTH_FEATURES = 8
+BLOCKS = (0, 1, 2, 2, 2)  # residual blocks at each size; full-size maps cost most: keep them thin
 
 
 class Refinement(nn.Module):
-    """See the module's description. About one million parameters."""
+    """See the module's description. About 1.6 million parameters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +45,7 @@ class Refinement(nn.Module):
         inputs = 16 + DEPTH_FEATURES
         for index, width in enumerate(WIDTHS):
             down = _conv(inputs, width, stride=1 if index == 0 else 2)
-            body = [_Residual(width)] if index else []  # full-size maps cost most: keep them thin
+            body = [_Residual(width) for _ in range(BLOCKS[index])]
             self.encoder.append(nn.Sequential(down, nn.ReLU(), *body))
             inputs = width
         self.decoder = nn.ModuleList()
@@ -58,8 +54,9 @@ class Refinement(nn.Module):
             inputs = width
         # 3x3 affinities, correction, trust in a sample, blend of the two interpolations.
         self.coarse = nn.Conv2d(WIDTHS[1], 9 + 3, 3, padding=1)
-        # 3x3 affinities, correction, log of the expected error, trust in what is left at the end.
-        self.fine = nn.Conv2d(WIDTHS[0] + 1, 9 + 3, 3, padding=1)
+        # 3x3 affinities, correction, log of the expected error, trust in what is left at the end,
+        # preference for the nearest and the farthest sample around.
+        self.fine = nn.Conv2d(WIDTHS[0] + 3, 9 + 5, 3, padding=1)
         self.convex = nn.Sequential(
             nn.Conv2d(WIDTHS[0] + 12, 32, 1), nn.ReLU(), nn.Conv2d(32, 4 * 9, 1)
         )
@@ -67,6 +64,7 @@ class Refinement(nn.Module):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
             head.bias.data[4] = 3.0
+        self.fine.bias.data[12:] = -4.0
 
     def forward(
         self, image: Tensor, relative_depth: Tensor, sparse_depth: Tensor
@@ -96,7 +94,9 @@ class Refinement(nn.Module):
             planes, density = local_planes(torch.cat([samples, samples - aligned], 1), known)
             plain, residual = planes.split(1, 1)
             guided = aligned + residual
+            sides = local_range(samples, known)
             features = [aligned, plain, guided - plain, (samples - plain) * known, known, density]
+            features.append(sides - plain)
 
         half, quarter = self._unet(torch.cat([self.stem(image - 0.5), *features], 1))
 
@@ -111,9 +111,12 @@ class Refinement(nn.Module):
             correction = trust * missing + (1 - trust) * propagate(correction, affinity)
         correction = _double(correction)
 
-        fine = self.fine(torch.cat([half, correction], 1)).float()
+        log_depth = base + correction
+        fine = self.fine(torch.cat([half, correction, sides - log_depth], 1)).float()
         affinity = torch.softmax(fine[:, :9], 1)
-        log_depth = base + correction + fine[:, 9:10]
+        log_depth = log_depth + fine[:, 9:10]
+        choice = torch.softmax(torch.cat([torch.zeros_like(log_depth), fine[:, 12:]], 1), 1)
+        log_depth = (choice * torch.cat([log_depth, sides], 1)).sum(1, keepdim=True)
         for _ in range(FINE_STEPS):
             log_depth = propagate(log_depth, affinity)
         weights = self.convex(torch.cat([half, F.pixel_unshuffle(image - 0.5, 2)], 1)).float()
@@ -140,112 +143,6 @@ class Refinement(nn.Module):
 def confidence(log_error: Tensor) -> Tensor:
     """Map the expected absolute log error e to 1 / (1 + (e / 5%)): 0.5 at 5% expected error."""
     return 1.0 / (1.0 + torch.exp(log_error) / 0.05)
-
-
-def centred_log(sparse_depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Logarithm of the sparse depth minus its mean, where there is a point; mask; the mean."""
-    mask = (sparse_depth > 0).float()
-    log = torch.log(torch.where(sparse_depth > 0, sparse_depth, torch.ones_like(sparse_depth)))
-    axes = (1, 2, 3)
-    centre = (log * mask).sum(axes, keepdim=True) / mask.sum(axes, keepdim=True).clamp_min(1)
-    return (log - centre) * mask, mask, centre
-
-
-def align(relative_depth: Tensor, log_sparse: Tensor, mask: Tensor) -> Tensor:
-    """Robust affine fit of relative inverse depth to the sparse points' inverse depth.
-
-    Iteratively re-weighted least squares with Cauchy weights, closed form per iteration. The
-    relative error is weighted, so that near and far points count alike.
-
-    Returns:
-        [B, 1, H, W] log depth, kept within half and twice the sparse points' range.
-    """
-    axes = (1, 2, 3)
-    inverse = torch.exp(-log_sparse)  # about 1
-    count = mask.sum(axes, keepdim=True).clamp_min(1)
-    mean = (relative_depth * mask).sum(axes, keepdim=True) / count
-    centred = relative_depth - mean
-    spread = ((centred * mask).abs().sum(axes, keepdim=True) / count).clamp_min(1e-6)
-    x = (centred / spread).clamp(-20, 20)
-    base = mask / inverse.clamp_min(1e-3).square()  # squared error relative to inverse depth
-    weight = base
-    for _ in range(FIT_ITERATIONS):
-        w = weight.sum(axes, keepdim=True) + 1e-9
-        mx = (weight * x).sum(axes, keepdim=True) / w
-        my = (weight * inverse).sum(axes, keepdim=True) / w
-        dx = x - mx
-        slope = (weight * dx * (inverse - my)).sum(axes, keepdim=True) / (
-            (weight * dx * dx).sum(axes, keepdim=True) + 1e-3 * w
-        )
-        fitted = my + slope.clamp_min(0.0) * dx
-        error = (fitted - inverse) / inverse.clamp_min(1e-3)
-        weight = base / (1 + (error / FIT_TOLERANCE).square())
-    known = mask > 0
-    far = torch.where(known, inverse, torch.full_like(inverse, 1e4)).amin(axes, keepdim=True)
-    near = torch.where(known, inverse, torch.zeros_like(inverse)).amax(axes, keepdim=True)
-    return -torch.log(torch.maximum(torch.minimum(fitted, 2 * near), far / 2))
-
-
-def pool(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean of the masked values in each 2x2 cell, and whether there is one."""
-    share = F.avg_pool2d(mask, 2)
-    return F.avg_pool2d(values * mask, 2) / share.clamp_min(1e-6), (share > 0).float()
-
-
-def local_planes(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Moving least squares of degree one (Lancaster & Salkauskas 1981): planes are kept exactly.
-
-    Each pixel gets the value of its own weighted plane fit. The weight 1/d^p of a sample at
-    distance d is approximated by a sum of tents over a pyramid, which double in width and fall by
-    2^p per level, so that the cost does not depend on the number of samples.
-
-    Args:
-        values: [B, C, H, W], read where the mask is 1.
-        mask: [B, 1, H, W] in {0, 1}; at least one sample.
-
-    Returns:
-        interpolated [B, C, H, W], and a log density of samples [B, 1, H, W], both smooth.
-    """
-    height, width = values.shape[-2:]
-    u = (torch.arange(width, device=values.device) / COORDINATE_UNIT).view(1, 1, 1, -1)
-    v = (torch.arange(height, device=values.device) / COORDINATE_UNIT).view(1, 1, -1, 1)
-    u, v = u - u.mean(), v - v.mean()
-    masked = values * mask
-    moments = [mask, mask * u, mask * v, mask * u * u, mask * u * v, mask * v * v]
-    sums = pyramid_sum(torch.cat([*moments, masked, masked * u, masked * v], 1))
-    channels = values.shape[1]
-    weight, *first_and_second = sums[:, :6].split(1, 1)
-    mu, mv, uu, uv, vv = (moment / (weight + 1e-20) for moment in first_and_second)
-    mz, uz, vz = (sums[:, 6:] / (weight + 1e-20)).split(channels, 1)
-    du, dv = u - mu, v - mv
-    # Far from its samples a plane is flattened: there it would be noise times distance.
-    ridge = (PLANE_RIDGE / COORDINATE_UNIT) ** 2 + EXTRAPOLATION_RIDGE**2 * (du * du + dv * dv)
-    uu, uv, vv = uu - mu * mu + ridge, uv - mu * mv, vv - mv * mv + ridge
-    uz, vz = uz - mz * mu, vz - mz * mv
-    determinant = torch.maximum(uu * vv - uv * uv, 0.25 * ridge * ridge)
-    slope_u, slope_v = (vv * uz - uv * vz) / determinant, (uu * vz - uv * uz) / determinant
-    plane = mz + slope_u * du + slope_v * dv
-    lowest = torch.where(mask > 0, values, torch.full_like(values, 1e4)).amin((2, 3), keepdim=True)
-    highest = torch.where(mask > 0, values, torch.full_like(values, -1e4)).amax(
-        (2, 3), keepdim=True
-    )
-    plane = torch.minimum(torch.maximum(plane, lowest - PLANE_MARGIN), highest + PLANE_MARGIN)
-    return plane, torch.log(weight + 1e-12) / 8
-
-
-def pyramid_sum(x: Tensor) -> Tensor:
-    """Sum of ``x`` around each pixel, weighted by 1 / distance^``KERNEL_POWER``."""
-    levels = [x]
-    for _ in range(PYRAMID_LEVELS):
-        levels.append(_halve(levels[-1]))
-    # Halving takes means, which already divides each level's sum by four.
-    decay = 2.0 ** (2.0 - KERNEL_POWER)
-    total = levels.pop()
-    total = total + decay * total.mean((2, 3), keepdim=True)  # so that every sample counts anywhere
-    while levels:
-        finer = levels.pop()
-        total = finer + decay * _resize(total, finer.shape[-2:])
-    return total
 
 
 def propagate(field: Tensor, affinity: Tensor) -> Tensor:
@@ -298,12 +195,3 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
 
 def _double(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-
-
-def _halve(x: Tensor) -> Tensor:
-    """Mean of 2x2 cells; odd sizes round up."""
-    return _resize(x, torch.Size(((x.shape[-2] + 1) // 2, (x.shape[-1] + 1) // 2)))
-
-
-def _resize(x: Tensor, size: torch.Size) -> Tensor:
-    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)

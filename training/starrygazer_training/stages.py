@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import replace
 from datetime import timedelta
 from importlib.metadata import version as version_of
 from pathlib import Path
 
 from starrygazer_training import completion_training, distillation, distributed, teacher
 from starrygazer_training.checkpoints import load_weights
-from starrygazer_training.config import Config, ConfigError, RefineConfig, RunConfig, save
+from starrygazer_training.config import Config, RunConfig, save
 from starrygazer_training.dinov2 import ONNX_SHA256, WHEEL, WHEEL_VERSION
 from starrygazer_training.export import write_bundle
 from starrygazer_training.refinement import MULTIPLE as REFINEMENT_MULTIPLE
@@ -30,11 +29,11 @@ from starrygazer_training.student import MULTIPLE as MDE_MULTIPLE
 CACHES = {"teacher": "teacher_labels", "student": "pairs"}
 
 
-def pairs(data: Path, work: Path) -> None:
+def pairs(config: Config, data: Path, work: Path) -> None:
     """Cache what pairs are drawn from: features, teacher labels, relative depth, segments."""
     with distributed.first_process_first():
         distillation.make_labels(data, work)
-        completion_training.prepare(data, work)
+        completion_training.prepare(data, work, config.refine.renders)
 
 
 def mde(config: Config, data: Path, work: Path, force: bool) -> None:
@@ -56,11 +55,9 @@ def mde(config: Config, data: Path, work: Path, force: bool) -> None:
 
 def refine(config: Config, data: Path, work: Path, force: bool) -> None:
     """Train the refinement network; arguments as for :func:`mde`."""
-    if replace(config.refine, steps=RefineConfig.steps) != RefineConfig():
-        raise ConfigError("refine: only refine.steps can be changed")
     if _begins("refinement", config, config.refine, work, force):
-        pairs(data, work)
-        completion_training.train(data, work, config.refine.steps)
+        pairs(config, data, work)
+        completion_training.train(data, work, config.refine)
 
 
 def _begins(name: str, config: Config, run: RunConfig, work: Path, force: bool) -> bool:

@@ -7,7 +7,6 @@ import pytest
 from starrygazer_training.pairs import (
     RescalingLaw,
     pseudo_ground_truth,
-    sample_sparse,
     segment,
 )
 
@@ -88,15 +87,3 @@ def test_a_depth_step_is_as_sharp_as_the_photograph() -> None:
         blurred_step /= np.ptp(-np.log(blurred[50] + 0.1))
         sharper += step > 1.5 * blurred_step
     assert sharper >= 8
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_sparse_samples_are_few_and_close_to_the_scene(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    log_depth = rng.normal(0, 0.3, SHAPE).astype(np.float32)
-    sparse = sample_sparse(log_depth, rng)
-    known = sparse > 0
-    assert 8 <= known.sum() < 0.4 * known.size
-    assert np.isfinite(sparse).all()
-    error = np.abs(np.log(sparse[known]) - log_depth[known])
-    assert np.median(error) < 0.02  # outliers stay few

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from starrygazer_training.refinement import (
-    Refinement,
-    align,
-    centred_log,
-    convex_upsample,
-    local_planes,
-    propagate,
-)
+from starrygazer_training.interpolation import align, centred_log, local_planes, local_range
+from starrygazer_training.refinement import Refinement, convex_upsample, propagate
 
 
 def scene(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -147,3 +141,27 @@ def test_convex_upsampling_puts_subpixels_where_they_belong() -> None:
     weights[:, 4::9] = 50.0  # every sub-pixel copies its own coarse pixel
     expected = field.repeat_interleave(2, -1).repeat_interleave(2, -2)
     torch.testing.assert_close(convex_upsample(field, weights), expected)
+
+
+@torch.inference_mode()
+def test_local_range_finds_both_sides_of_a_step() -> None:
+    values = torch.full((1, 1, 64, 96), 1.0)
+    values[..., 48:] = 2.0
+    mask = torch.zeros(1, 1, 64, 96)
+    mask[..., ::4, ::4] = 1
+    near, far = local_range(values, mask)[0]
+    assert (near[:, 47:49] == 1).all()
+    assert (far[:, 47:49] == 2).all()
+    assert (far[:, :24] == 1).all()  # the other side is out of reach
+    assert (near[:, 72:] == 2).all()
+
+
+@torch.inference_mode()
+def test_local_range_widens_until_it_holds_samples() -> None:
+    values = torch.zeros(1, 1, 64, 96)
+    mask = torch.zeros_like(values)
+    for row, column, value in ((2, 3, 0.5), (60, 90, -1.5)):
+        values[0, 0, row, column], mask[0, 0, row, column] = value, 1
+    near, far = local_range(values, mask)[0]
+    assert (near == -1.5).all()
+    assert (far == 0.5).all()

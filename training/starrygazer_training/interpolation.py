@@ -1,0 +1,168 @@
+"""Interpolation of sparse depth inside the graph: alignment, local planes, local range.
+
+Log depth throughout, without its mean. Only operators that every engine takes, and a cost that does
+not depend on the number of samples.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+FIT_ITERATIONS = 4
+FIT_TOLERANCE = 0.15  # relative inverse-depth error at which a point's weight has halved
+PYRAMID_LEVELS = 7
+KERNEL_POWER = 6.0  # a sample's weight falls with this power of its distance
+PLANE_RIDGE = 1.0  # pixels; planes of samples that lie closer together are flattened
+EXTRAPOLATION_RIDGE = 0.1  # the same, per pixel of distance from the samples' centre
+PLANE_MARGIN = 0.2  # log depth by which a plane may leave the range of the samples
+COORDINATE_UNIT = 256.0  # pixels; keeps second moments well within float32
+RANGE_LEVELS = 4  # the coarsest windows are 96 pixels wide
+RANGE_SAMPLES = 2.5  # samples that a window must hold: three
+NONE = -1e4  # below every log depth
+
+
+def centred_log(sparse_depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Logarithm of the sparse depth minus its mean, where there is a point; mask; the mean."""
+    mask = (sparse_depth > 0).float()
+    log = torch.log(torch.where(sparse_depth > 0, sparse_depth, torch.ones_like(sparse_depth)))
+    axes = (1, 2, 3)
+    centre = (log * mask).sum(axes, keepdim=True) / mask.sum(axes, keepdim=True).clamp_min(1)
+    return (log - centre) * mask, mask, centre
+
+
+def align(relative_depth: Tensor, log_sparse: Tensor, mask: Tensor) -> Tensor:
+    """Robust affine fit of relative inverse depth to the sparse points' inverse depth.
+
+    Iteratively re-weighted least squares with Cauchy weights, closed form per iteration. The
+    relative error is weighted, so that near and far points count alike.
+
+    Returns:
+        [B, 1, H, W] log depth, kept within half and twice the sparse points' range.
+    """
+    axes = (1, 2, 3)
+    inverse = torch.exp(-log_sparse)  # about 1
+    count = mask.sum(axes, keepdim=True).clamp_min(1)
+    mean = (relative_depth * mask).sum(axes, keepdim=True) / count
+    centred = relative_depth - mean
+    spread = ((centred * mask).abs().sum(axes, keepdim=True) / count).clamp_min(1e-6)
+    x = (centred / spread).clamp(-20, 20)
+    base = mask / inverse.clamp_min(1e-3).square()  # squared error relative to inverse depth
+    weight = base
+    for _ in range(FIT_ITERATIONS):
+        w = weight.sum(axes, keepdim=True) + 1e-9
+        mx = (weight * x).sum(axes, keepdim=True) / w
+        my = (weight * inverse).sum(axes, keepdim=True) / w
+        dx = x - mx
+        slope = (weight * dx * (inverse - my)).sum(axes, keepdim=True) / (
+            (weight * dx * dx).sum(axes, keepdim=True) + 1e-3 * w
+        )
+        fitted = my + slope.clamp_min(0.0) * dx
+        error = (fitted - inverse) / inverse.clamp_min(1e-3)
+        weight = base / (1 + (error / FIT_TOLERANCE).square())
+    known = mask > 0
+    far = torch.where(known, inverse, torch.full_like(inverse, 1e4)).amin(axes, keepdim=True)
+    near = torch.where(known, inverse, torch.zeros_like(inverse)).amax(axes, keepdim=True)
+    return -torch.log(torch.maximum(torch.minimum(fitted, 2 * near), far / 2))
+
+
+def pool(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean of the masked values in each 2x2 cell, and whether there is one."""
+    share = F.avg_pool2d(mask, 2)
+    return F.avg_pool2d(values * mask, 2) / share.clamp_min(1e-6), (share > 0).float()
+
+
+def local_planes(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Moving least squares of degree one (Lancaster & Salkauskas 1981): planes are kept exactly.
+
+    Each pixel gets the value of its own weighted plane fit. The weight 1/d^p of a sample at
+    distance d is approximated by a sum of tents over a pyramid, which double in width and fall by
+    2^p per level, so that the cost does not depend on the number of samples.
+
+    Args:
+        values: [B, C, H, W], read where the mask is 1.
+        mask: [B, 1, H, W] in {0, 1}; at least one sample.
+
+    Returns:
+        interpolated [B, C, H, W], and a log density of samples [B, 1, H, W], both smooth.
+    """
+    height, width = values.shape[-2:]
+    u = (torch.arange(width, device=values.device) / COORDINATE_UNIT).view(1, 1, 1, -1)
+    v = (torch.arange(height, device=values.device) / COORDINATE_UNIT).view(1, 1, -1, 1)
+    u, v = u - u.mean(), v - v.mean()
+    masked = values * mask
+    moments = [mask, mask * u, mask * v, mask * u * u, mask * u * v, mask * v * v]
+    sums = pyramid_sum(torch.cat([*moments, masked, masked * u, masked * v], 1))
+    channels = values.shape[1]
+    weight, *first_and_second = sums[:, :6].split(1, 1)
+    mu, mv, uu, uv, vv = (moment / (weight + 1e-20) for moment in first_and_second)
+    mz, uz, vz = (sums[:, 6:] / (weight + 1e-20)).split(channels, 1)
+    du, dv = u - mu, v - mv
+    # Far from its samples a plane is flattened: there it would be noise times distance.
+    ridge = (PLANE_RIDGE / COORDINATE_UNIT) ** 2 + EXTRAPOLATION_RIDGE**2 * (du * du + dv * dv)
+    uu, uv, vv = uu - mu * mu + ridge, uv - mu * mv, vv - mv * mv + ridge
+    uz, vz = uz - mz * mu, vz - mz * mv
+    determinant = torch.maximum(uu * vv - uv * uv, 0.25 * ridge * ridge)
+    slope_u, slope_v = (vv * uz - uv * vz) / determinant, (uu * vz - uv * uz) / determinant
+    plane = mz + slope_u * du + slope_v * dv
+    lowest = torch.where(mask > 0, values, torch.full_like(values, 1e4)).amin((2, 3), keepdim=True)
+    highest = torch.where(mask > 0, values, torch.full_like(values, -1e4)).amax(
+        (2, 3), keepdim=True
+    )
+    plane = torch.minimum(torch.maximum(plane, lowest - PLANE_MARGIN), highest + PLANE_MARGIN)
+    return plane, torch.log(weight + 1e-12) / 8
+
+
+def pyramid_sum(x: Tensor) -> Tensor:
+    """Sum of ``x`` around each pixel, weighted by 1 / distance^``KERNEL_POWER``."""
+    levels = [x]
+    for _ in range(PYRAMID_LEVELS):
+        levels.append(_halve(levels[-1]))
+    # Halving takes means, which already divides each level's sum by four.
+    decay = 2.0 ** (2.0 - KERNEL_POWER)
+    total = levels.pop()
+    total = total + decay * total.mean((2, 3), keepdim=True)  # so that every sample counts anywhere
+    while levels:
+        finer = levels.pop()
+        total = finer + decay * _resize(total, finer.shape[-2:])
+    return total
+
+
+def local_range(values: Tensor, mask: Tensor) -> Tensor:
+    """Nearest and farthest sample around each pixel: the two sides of an edge.
+
+    The window is the smallest of a pyramid that holds at least three samples.
+
+    Args:
+        values: [B, 1, H, W] log depth, read where the mask is 1; H and W multiples of 16.
+        mask: [B, 1, H, W] in {0, 1}; at least one sample.
+
+    Returns:
+        [B, 2, H, W]: smallest and largest value.
+    """
+    none = torch.full_like(values, NONE)
+    extremes = torch.cat([torch.where(mask > 0, s * values, none) for s in (-1, 1)], 1)
+    counts = mask
+    levels = []
+    for level in range(RANGE_LEVELS + 1):
+        if level:
+            extremes, counts = F.max_pool2d(extremes, 2), 4 * F.avg_pool2d(counts, 2)
+        enough = 9 * F.avg_pool2d(counts, 3, 1, 1) > RANGE_SAMPLES
+        levels.append((F.max_pool2d(extremes, 3, 1, 1), enough))
+    chosen = extremes.amax((2, 3), keepdim=True).expand_as(extremes)
+    for level, (widest, enough) in enumerate(reversed(levels)):
+        if level:
+            chosen = _resize(chosen, widest.shape[-2:])
+        chosen = torch.where(enough, widest, chosen)
+    near, far = chosen.split(1, 1)
+    return torch.cat([-near, far], 1)
+
+
+def _halve(x: Tensor) -> Tensor:
+    """Mean of 2x2 cells; odd sizes round up."""
+    return _resize(x, torch.Size(((x.shape[-2] + 1) // 2, (x.shape[-1] + 1) // 2)))
+
+
+def _resize(x: Tensor, size: torch.Size) -> Tensor:
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)

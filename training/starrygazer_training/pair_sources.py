@@ -1,0 +1,178 @@
+"""Where training pairs come from: photographs with pseudo-ground-truth, and rendered scenes.
+
+A pair is what the refinement network sees and what it has to say: image, the MDE's relative depth,
+sparse depth, and dense log depth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from starrygazer_training.datasets import Frame
+from starrygazer_training.pairs import pseudo_ground_truth, smooth_noise
+from starrygazer_training.renders import read_render
+from starrygazer_training.sparse_patterns import MINIMUM_POINTS, sample_sparse
+
+CROP = (256, 320)  # rows, columns
+# The MDE has seen neither the photographs' labels nor the renders' depth so often that it would
+# be much better on them than in the field; still, the network must not rely on it blindly.
+RELATIVE_DEPTH_NOISE = (0.0, 0.25)  # standard deviation over the spread of relative depth
+UNRELATED_SHARE = 0.03  # of rendered pairs whose relative depth belongs to another scene
+
+FloatMap = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One training sample.
+
+    Attributes:
+        image: [3, H, W] RGB in 0..1.
+        relative_depth: [1, H, W] the MDE's relative inverse depth.
+        sparse_depth: [1, H, W] metres, 0 = none.
+        log_depth: [1, H, W] natural logarithm of depth.
+        known: [1, H, W] in {0, 1}, where ``log_depth`` says something.
+    """
+
+    image: Tensor
+    relative_depth: Tensor
+    sparse_depth: Tensor
+    log_depth: Tensor
+    known: Tensor
+
+
+class PairSource(Protocol):
+    """Draws pairs; safe to call from several threads."""
+
+    def __len__(self) -> int: ...
+
+    def pair(self, index: int, seed: int) -> Pair:
+        """A random crop of scene ``index``; the same seed gives the same pair."""
+        ...
+
+
+def stack(pairs: Sequence[Pair]) -> Pair:
+    """A batch: every map gets a leading dimension."""
+    fields = ("image", "relative_depth", "sparse_depth", "log_depth", "known")
+    return Pair(*(torch.stack([getattr(p, name) for p in pairs]) for name in fields))
+
+
+class PhotographPairs:
+    """Photographs, with the MDE's relative depth and segments from the cache.
+
+    Args:
+        frames: photographs.
+        caches: npz files with ``relative_depth``, ``label`` (teacher's) and ``segments``.
+    """
+
+    def __init__(self, frames: Sequence[Frame], caches: Sequence[Path]) -> None:
+        self._images = [frame.image() for frame in frames]
+        self._maps: list[dict[str, NDArray[np.generic]]] = []
+        for cache in caches:
+            with np.load(cache, allow_pickle=False) as arrays:
+                self._maps.append({name: arrays[name] for name in arrays.files})
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def pair(self, index: int, seed: int) -> Pair:
+        """See :class:`PairSource`."""
+        rng = np.random.default_rng(seed)
+        maps = self._maps[index]
+        window = _Window(self._images[index].shape, (0.8, 2.0), rng)
+        _, segments = np.unique(window.nearest(maps["segments"]), return_inverse=True)
+        log_depth = pseudo_ground_truth(
+            window.linear(maps["label"]), segments.reshape(CROP).astype(np.int32), rng
+        )
+        return _finish(
+            window.linear(self._images[index]) / 255.0,
+            window.linear(maps["relative_depth"]),
+            log_depth,
+            np.ones(CROP, bool),
+            rng,
+        )
+
+
+class RenderedPairs:
+    """Rendered scenes with their exact depth; read from disk when drawn.
+
+    Args:
+        folder: of the renders.
+        relative_depth: float16 npy files with the MDE's relative depth, one per scene.
+    """
+
+    def __init__(self, folder: Path, relative_depth: Sequence[Path]) -> None:
+        self._folder, self._relative_depth = folder, relative_depth
+
+    def __len__(self) -> int:
+        return len(self._relative_depth)
+
+    def pair(self, index: int, seed: int) -> Pair:
+        """See :class:`PairSource`."""
+        rng = np.random.default_rng(seed)
+        image, depth = read_render(self._folder, index)
+        unrelated = rng.random() < UNRELATED_SHARE
+        other = int(rng.integers(len(self))) if unrelated else index
+        relative_depth = np.load(self._relative_depth[other]).astype(np.float32)
+        while True:
+            window = _Window(image.shape, (0.9, 2.0), rng)
+            part = window.nearest(depth)
+            known = part > 0
+            if np.count_nonzero(known) >= max(MINIMUM_POINTS, 0.2 * known.size):
+                break
+        log_depth = np.log(np.where(known, part, 1.0)).astype(np.float32)
+        relative = window.linear(relative_depth)
+        spread = np.abs(relative - np.median(relative)).mean()
+        strength = rng.uniform(*RELATIVE_DEPTH_NOISE) * rng.random()
+        relative = relative + spread * strength * smooth_noise(CROP, rng)
+        return _finish(window.linear(image) / 255.0, relative, log_depth, known, rng)
+
+
+class _Window:
+    """A random part of an image, enlarged by a factor in ``zoom``."""
+
+    def __init__(
+        self, shape: Sequence[int], zoom: tuple[float, float], rng: np.random.Generator
+    ) -> None:
+        height, width = shape[:2]
+        factor = np.exp(rng.uniform(*np.log(zoom)))
+        factor = max(factor, CROP[0] / height, CROP[1] / width)
+        rows, columns = min(height, round(CROP[0] / factor)), min(width, round(CROP[1] / factor))
+        top, left = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
+        self._window = slice(top, top + rows), slice(left, left + columns)
+
+    def linear(self, array: NDArray[np.generic]) -> FloatMap:
+        return self._resize(array, cv2.INTER_LINEAR)
+
+    def nearest(self, array: NDArray[np.generic]) -> FloatMap:
+        return self._resize(array, cv2.INTER_NEAREST)
+
+    def _resize(self, array: NDArray[np.generic], interpolation: int) -> FloatMap:
+        part = np.ascontiguousarray(array[self._window], dtype=np.float32)
+        return np.asarray(cv2.resize(part, CROP[::-1], interpolation=interpolation), np.float32)
+
+
+def _finish(
+    image: FloatMap,
+    relative_depth: FloatMap,
+    log_depth: FloatMap,
+    known: NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> Pair:
+    """Sample the sparse depth, change the exposure, mirror."""
+    sparse = sample_sparse(log_depth, rng, image, known)
+    image = np.clip(image ** rng.uniform(0.7, 1.4) * rng.uniform(0.7, 1.2), 0, 1)
+    maps = [image.transpose(2, 0, 1), relative_depth[None], sparse[None], log_depth[None]]
+    maps.append(known[None].astype(np.float32))
+    if rng.random() < 0.5:
+        maps = [m[..., ::-1] for m in maps]
+    return Pair(*(torch.from_numpy(np.ascontiguousarray(m, dtype=np.float32)) for m in maps))
