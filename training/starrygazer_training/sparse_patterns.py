@@ -39,7 +39,8 @@ class Scanner:
         field_of_view: of the camera, horizontal, degrees; wide views bend the lines more.
         pitch: degrees by which the LiDAR's horizon lies below the image centre.
         roll: degrees between the LiDAR's and the camera's horizon.
-        crowding: 1 = evenly spaced lines; above 1 they stand closer near the horizon.
+        crowding: 0 = evenly spaced lines; otherwise they stand closer near the horizon, where
+            their spacing is 1 - ``crowding`` of that of even lines.
         unevenness: standard deviation of a line's elevation, in line spacings.
         missing: share of beams that return nothing.
         dropout: share of points lost one by one.
@@ -51,7 +52,7 @@ class Scanner:
     field_of_view: float = 70.0
     pitch: float = 0.0
     roll: float = 0.0
-    crowding: float = 1.0
+    crowding: float = 0.0
     unevenness: float = 0.0
     missing: float = 0.0
     dropout: float = 0.0
@@ -79,7 +80,7 @@ class PatternLaw:
     field_of_view: Range = (35.0, 100.0)  # degrees
     pitch: Range = (-8.0, 8.0)  # degrees
     roll: Range = (-4.0, 4.0)  # degrees
-    crowding: Range = (1.0, 1.8)
+    crowding: Range = (0.0, 0.7)
     unevenness: Range = (0.0, 0.3)
     missing_beams: Range = (0.0, 0.3)
     dropout: Range = (0.0, 0.2)
@@ -272,7 +273,7 @@ def limit_range(sparse: Array, quantile: float) -> Array:
 
 def drop_above(sparse: Array, share: float) -> Array:
     """Remove the uppermost ``share`` of the rows: a LiDAR does not see upwards."""
-    kept = sparse.copy()
+    kept: Array = sparse.copy()
     kept[: round(share * len(sparse))] = 0
     return kept
 
@@ -291,7 +292,7 @@ def drop_sectors(
     rows, columns = sparse.shape
     down = np.linspace(-1, 1, rows)[:, None]
     u = (np.arange(columns) + 0.5)[None] / columns
-    kept = sparse.copy()
+    kept: Array = sparse.copy()
     for centre, slant in zip(rng.random(count), rng.uniform(-0.3, 0.3, count), strict=True):
         kept[np.abs(u - centre) < width / 2 * (1 + slant * down)] = 0
     return kept
@@ -335,8 +336,8 @@ def add_outliers(sparse: Array, rng: np.random.Generator, share: float) -> Array
     if not count:
         return sparse
     chosen = rng.choice(len(z), count, replace=False, shuffle=False)
-    ends = np.log((z.min() / OUTLIER_MARGIN, z.max() * OUTLIER_MARGIN))
-    return _with_points(sparse, place[chosen], np.exp(rng.uniform(*ends, count)))
+    nearest, farthest = np.log(z.min() / OUTLIER_MARGIN), np.log(z.max() * OUTLIER_MARGIN)
+    return _with_points(sparse, place[chosen], np.exp(rng.uniform(nearest, farthest, count)))
 
 
 def misregister(
@@ -425,9 +426,9 @@ def _kind(rng: np.random.Generator, law: PatternLaw) -> str:
 def _pattern(
     kind: str, depth: Array, rng: np.random.Generator, image: Image | None, law: PatternLaw
 ) -> Mask:
-    rows, columns = shape = depth.shape[0], depth.shape[1]
+    shape = depth.shape[0], depth.shape[1]
     if kind == "lines":
-        return scan_lines(shape, rng, _scanner(rows, rng, law))
+        return scan_lines(shape, rng, _scanner(shape[0], rng, law))
     if kind == "grid":
         step = max(_log_uniform(rng, law.grid_step), law.largest_share**-0.5)
         return grid(shape, rng, step, step * rng.uniform(*law.grid_jitter))
@@ -467,10 +468,12 @@ def _beam_angles(
     horizon = (rows - 1) / 2 + focal * np.tan(np.deg2rad(scanner.pitch))
     away = row - horizon
     reach = np.abs(away).max()
-    away = np.sign(away) * reach * (np.abs(away) / reach) ** scanner.crowding
+    # A cubic: its slope at the horizon is 1 - crowding, and the outermost lines stay in place.
+    away = (1 - scanner.crowding) * away + scanner.crowding * away**3 / reach**2
     away += rng.normal(0, scanner.unevenness * spacing, len(row))
     kept = rng.random(len(row)) >= scanner.missing
-    return np.arctan((horizon + away - (rows - 1) / 2) / focal)[kept]
+    angles: NDArray[np.float64] = np.arctan((horizon + away - (rows - 1) / 2) / focal)
+    return angles[kept]
 
 
 def _returned(shape: tuple[int, ...], rng: np.random.Generator, scanner: Scanner) -> Mask:
@@ -532,7 +535,7 @@ def _points(sparse: Array) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
 
 
 def _with_points(sparse: Array, place: NDArray[np.intp], z: NDArray[np.floating]) -> Array:
-    changed = sparse.copy()
+    changed: Array = sparse.copy()
     changed.ravel()[place] = z
     return changed
 
