@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     for number, (name, index) in enumerate(tqdm(wanted.items(), leave=False, disable=None), 1):
         if name not in found:
             continue
-        path = folder / f"{number:02}_{re.sub(r'[^a-z0-9]+', '_', name.lower())}.jpg"
+        path = folder / f"{number:02}_{re.sub(r'[^a-z0-9]+', '_', name.lower())}.png"
         write_image(path, strip(frame(found[name], index, completer)))
         print(path)
     missing = [name for name in wanted if name not in found]

@@ -24,7 +24,7 @@ _PAPER, _INK, _FAINT = (24, 24, 28), (238, 238, 238), (160, 160, 165)
 _NOT_COMPARED = (72, 72, 80)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _YAW, _PITCH = 28.0, 14.0  # degrees; steep enough that points between two surfaces stand alone
-_ZOOM = 0.72  # the turned cloud is wider than the image
+_FEW_POINTS = 300  # fewer than these are drawn larger
 
 Picture = NDArray[np.uint8]
 
@@ -83,32 +83,28 @@ def strip(frame: Frame) -> Picture:
     height, width = frame.sparse_depth.shape
     panel_width = _WIDE_WIDTH if width > _WIDE * height else _NARROW_WIDTH
     size = (panel_width, round(panel_width * height / width))
-    # Points would vanish when a large image is shrunk: about three pixels of the panel each.
-    point = max(1, round(3 * width / panel_width))
+    scale = width / panel_width  # points would vanish when a large image is shrunk
     span, limit = _depth_range(frame), _error_limit(frame)
     ours, baseline = frame.ours, frame.baseline
-    points = np.count_nonzero(frame.sparse_depth > 0)
+    clouds = _clouds(frame, size)
     pairs = [
         (
             ("image", frame.image),
-            (
-                f"sparse depth, {points} points",
-                colour_depth(enlarge_points(frame.sparse_depth, point), span),
-            ),
+            _sparse(frame, span, scale),
         ),
         *(
             (
                 (method.name, colour_depth(method.depth, span)),
                 (
                     f"error of {method.name}: RMSE {method.rmse:.3f} m",
-                    _error(method.depth, frame.truth, limit, point),
+                    _error(method.depth, frame.truth, limit, scale),
                 ),
             )
             for method in (ours, baseline)
         ),
         (
-            (f"points of {ours.name}, from the side", _cloud(frame, ours.depth)),
-            (f"points of {baseline.name}, from the side", _cloud(frame, baseline.depth)),
+            (f"points of {ours.name}, from the side", clouds[0]),
+            (f"points of {baseline.name}, from the side", clouds[1]),
         ),
         (
             (f"confidence of {ours.name}", _coloured(frame.confidence, cv2.COLORMAP_VIRIDIS)),
@@ -135,27 +131,67 @@ def _error_limit(frame: Frame) -> float:
     return float(np.ceil(limit / digit) * digit) or 1e-3
 
 
+def _sparse(frame: Frame, span: DepthRange, scale: float) -> tuple[str, Picture]:
+    points = int(np.count_nonzero(frame.sparse_depth > 0))
+    enlarged = enlarge_points(frame.sparse_depth, _point_size(points, scale))
+    return f"sparse depth, {points} points", colour_depth(enlarged, span)
+
+
+def _point_size(points: int, scale: float) -> int:
+    """Side of the square drawn for a point, in image pixels."""
+    return max(1, round((7 if points < _FEW_POINTS else 3) * scale))
+
+
 def _error(
-    depth: NDArray[np.float32], truth: NDArray[np.float32], limit: float, point: int
+    depth: NDArray[np.float32], truth: NDArray[np.float32], limit: float, scale: float
 ) -> Picture:
     """Errors in colour; where nothing is compared, a grey that is not in the scale."""
     known = (truth > 0) & np.isfinite(depth)
     error = np.where(known, np.abs(depth - truth), np.float32(-1))
-    if known.mean() < 0.3:  # single points: make them as large as the sparse ones
-        error = cv2.dilate(error, np.ones((point, point), np.uint8))
+    if known.mean() < 0.3:  # single points
+        side = _point_size(int(np.count_nonzero(known)), scale)
+        error = cv2.dilate(error, np.ones((side, side), np.uint8))
     known = error >= 0
     coloured = colour_error(np.where(known, error, np.float32(np.nan)), limit)
     return np.where(known[..., None], coloured, _NOT_COMPARED).astype(np.uint8)
 
 
-def _cloud(frame: Frame, depth: NDArray[np.float32]) -> Picture:
+def _clouds(frame: Frame, size: tuple[int, int]) -> tuple[Picture, Picture]:
+    """Both methods' point clouds from the same viewpoint, in the same cut.
+
+    Rows above the topmost sparse point are left out: what a method says about the sky would hide
+    the rest.
+    """
     camera = frame.intrinsics
-    points = back_project(depth, camera).reshape(-1, 3)
+    top = int(np.argmax((frame.sparse_depth > 0).any(axis=1)))
+    # A canvas of twice the size, because the turned cloud leaves the image's frame.
     viewer = Intrinsics(
-        _ZOOM * camera.fx, _ZOOM * camera.fy, camera.width / 2, camera.height / 2,
-        camera.width, camera.height,
-    )  # fmt: skip
-    return render_points(points, frame.image.reshape(-1, 3), viewer, _YAW, _PITCH)
+        camera.fx, camera.fy, camera.width, camera.height, 2 * camera.width, 2 * camera.height
+    )
+    colours = frame.image[top:].reshape(-1, 3)
+    canvases = []
+    for method in (frame.ours, frame.baseline):
+        points = back_project(method.depth, camera)[top:].reshape(-1, 3)
+        canvases.append(render_points(points, colours, viewer, _YAW, _PITCH))
+    drawn = (canvases[0] != _PAPER).any(axis=2) | (canvases[1] != _PAPER).any(axis=2)
+    cut = _cut(drawn, size)
+    return canvases[0][cut], canvases[1][cut]
+
+
+def _cut(drawn: NDArray[np.bool_], size: tuple[int, int]) -> tuple[slice, slice]:
+    """The part of a canvas with nearly all that is drawn on it, in the shape of a panel."""
+    rows, columns = np.nonzero(drawn)
+    top, bottom = np.quantile(rows, (0.005, 0.995))
+    left, right = np.quantile(columns, (0.005, 0.995))
+    height = 1.04 * max(bottom - top, (right - left) * size[1] / size[0])
+    height = min(height, drawn.shape[0], drawn.shape[1] * size[1] / size[0])
+    width = height * size[0] / size[1]
+    first_row = int(np.clip((top + bottom - height) / 2, 0, drawn.shape[0] - height))
+    first_column = int(np.clip((left + right - width) / 2, 0, drawn.shape[1] - width))
+    return (
+        slice(first_row, first_row + round(height)),
+        slice(first_column, first_column + round(width)),
+    )
 
 
 def _legend(frame: Frame, span: DepthRange, limit: float, size: tuple[int, int]) -> Picture:
