@@ -21,7 +21,7 @@ help:
 	@echo "make test   lint, types, unit and integration tests"
 	@echo "make test-training  tests of training/, with PyTorch in .venv-training"
 	@echo "make train-default DATA=folder  train models/default from nothing (hours)"
-	@echo "make bench  accuracy and speed beside the classical methods"
+	@echo "make bench  accuracy and speed beside the classical methods; BENCH=--quick: a part"
 	@echo "make clean  remove .venv and everything generated"
 
 demo: $(READY)
@@ -60,7 +60,7 @@ data-given:
 	@test -n "$(DATA)" || { echo "usage: make train-default DATA=folder (see training/README.md)"; exit 2; }
 
 bench: $(READY)
-	@$(VENV)/bin/python -m benchmarks.accuracy
+	@$(VENV)/bin/python -m benchmarks.accuracy $(BENCH)
 	@$(VENV)/bin/python -m benchmarks.speed
 
 clean:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from benchmarks.evaluation import FrameScores, score_frame
 from benchmarks.outcomes import Outcome, as_json, summarise, with_ratios
-from benchmarks.parameters import parameters
+from benchmarks.parameter_counts import parameters
 from benchmarks.plots import write_sparsification_plots
 from benchmarks.protocols import Case, cases, selected
 from benchmarks.report import BundleInfo, Report

@@ -128,7 +128,7 @@ def _error_limit(frame: Frame) -> float:
     errors = [np.abs(m.depth - frame.truth)[known] for m in (frame.ours, frame.baseline)]
     limit = max(float(np.nanpercentile(error, 95)) for error in errors)
     digit = 10 ** np.floor(np.log10(max(limit, 1e-3)))
-    return float(np.ceil(limit / digit) * digit) or 1e-3
+    return float(np.ceil(limit / digit - 1e-3) * digit) or 1e-3  # 0.2000001 is 0.2
 
 
 def _sparse(frame: Frame, span: DepthRange, scale: float) -> tuple[str, Picture]:

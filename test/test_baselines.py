@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 
 pytest.importorskip("scipy", reason="benchmarks need requirements/demo.txt")
+from scipy.interpolate import LinearNDInterpolator
+
+from benchmarks import baselines
 from benchmarks.baselines import (
+    Interpolation,
     affine_barycentric_residual,
     affine_fit,
     barycentric,
     ip_basic,
+    nearest,
 )
 
 HEIGHT, WIDTH = 40, 60
@@ -51,6 +56,82 @@ def test_barycentric_of_points_without_a_triangle_is_the_nearest(
 
     assert dense[0, 0] == 1
     assert dense[-1, -1] == len(points)
+
+
+def test_interpolation_is_that_of_scipy() -> None:
+    random = np.random.default_rng(2)
+    sparse = np.zeros((HEIGHT, WIDTH), np.float32)
+    sparse.flat[random.choice(sparse.size, 60, replace=False)] = random.uniform(1, 80, 60)
+    points, pixels = np.argwhere(sparse > 0), np.indices(sparse.shape).reshape(2, -1).T
+
+    expected = LinearNDInterpolator(points, sparse[sparse > 0])(pixels).reshape(sparse.shape)
+
+    inside = np.isfinite(expected)
+    assert 0.5 < inside.mean() < 1
+    np.testing.assert_allclose(barycentric(sparse)[inside], expected[inside], rtol=1e-5)
+
+
+def test_one_interpolation_serves_several_values_of_the_same_points() -> None:
+    sparse = every_tenth(plane())
+    interpolation = Interpolation(sparse)
+    values = sparse[sparse > 0]
+
+    np.testing.assert_allclose(
+        interpolation.spread(3 * values), 3 * interpolation.spread(values), rtol=1e-6
+    )
+    np.testing.assert_array_equal(interpolation.spread(values), barycentric(sparse))
+
+
+def test_nearest_takes_the_nearest_point_of_all() -> None:
+    random = np.random.default_rng(1)
+    sparse = np.zeros((HEIGHT, WIDTH), np.float32)
+    sparse.flat[random.choice(sparse.size, 7, replace=False)] = np.arange(1, 8)
+    points, values = np.argwhere(sparse > 0), sparse[sparse > 0]
+    pixels = np.indices(sparse.shape).reshape(2, -1).T
+
+    distance = np.linalg.norm(pixels[:, None] - points[None], axis=2)
+
+    chosen = nearest(sparse).reshape(-1)
+    order = np.argsort(values)
+    own = distance[:, order][np.arange(len(chosen)), np.searchsorted(values[order], chosen)]
+    np.testing.assert_allclose(own, distance.min(axis=1))
+
+
+def test_robust_affine_fit_resists_what_the_plain_one_follows() -> None:
+    random = np.random.default_rng(0)
+    relative = (7.0 / plane() - 0.4).astype(np.float32)
+    sparse = every_tenth(plane())
+    wrong = random.choice(np.flatnonzero(sparse), 4, replace=False)
+    sparse.flat[wrong] = 0.5  # far too near
+
+    def error(robust: bool) -> float:
+        return float(np.abs(affine_fit(relative, sparse, robust=robust) - plane()).mean())
+
+    assert error(robust=False) > 0.2
+    assert error(robust=True) < 0.01
+
+
+def test_robust_affine_fit_without_outliers_is_the_plain_one() -> None:
+    random = np.random.default_rng(0)
+    relative = (7.0 / plane() - 0.4 + random.normal(0, 1e-3, plane().shape)).astype(np.float32)
+    sparse = every_tenth(plane())
+
+    np.testing.assert_allclose(
+        affine_fit(relative, sparse, robust=True), affine_fit(relative, sparse), rtol=5e-3
+    )
+
+
+def test_residual_takes_a_triangulation_that_is_there_already(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sparse = every_tenth(plane())
+    relative = np.random.default_rng(0).uniform(0.1, 1, plane().shape).astype(np.float32)
+    interpolation, alone = Interpolation(sparse), affine_barycentric_residual(relative, sparse)
+
+    monkeypatch.setattr(baselines, "Delaunay", None)  # a second one would fail
+
+    shared = affine_barycentric_residual(relative, sparse, interpolation)
+    np.testing.assert_array_equal(shared, alone)
 
 
 def test_affine_fit_recovers_depth_from_scaled_and_shifted_inverse_depth() -> None:
@@ -109,7 +190,7 @@ def test_ip_basic_extends_the_topmost_depth_upwards() -> None:
     assert dense[0, 55] == pytest.approx(8.0, rel=1e-3)
 
 
-@pytest.mark.parametrize("method", [barycentric, ip_basic])
+@pytest.mark.parametrize("method", [barycentric, ip_basic, nearest])
 def test_rejects_an_empty_map(method) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match="at least one"):
         method(np.zeros((HEIGHT, WIDTH), np.float32))

@@ -34,6 +34,12 @@ def test_median_ignores_one_large_error() -> None:
     assert errors.median == pytest.approx(0.2)
 
 
+def test_delta1_counts_ratios_below_a_quarter_either_way() -> None:
+    errors = metrics.compare(depth(1.24, 1.26, 1.0, 1.0), depth(1.0, 1.0, 1.24, 1.26))
+
+    assert errors.delta1 == pytest.approx(0.5)
+
+
 def test_pixels_without_truth_do_not_count() -> None:
     errors = metrics.compare(depth(2.0, 9.0, 9.0), depth(1.0, 0.0, np.nan))
 
