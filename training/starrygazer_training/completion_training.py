@@ -31,7 +31,7 @@ from starrygazer_training.pair_sources import (
 )
 from starrygazer_training.pairs import segment
 from starrygazer_training.refinement import MULTIPLE, Refinement
-from starrygazer_training.renders import make_renders, read_render
+from starrygazer_training.rendered_frames import render_folder, rendered_frames
 from starrygazer_training.student import MULTIPLE as MDE_MULTIPLE
 from starrygazer_training.student import Student
 
@@ -77,22 +77,17 @@ def prepare(root: Path, work: Path, renders: int) -> None:
                 segments=segment(image, label).astype(np.uint16),
             )
         partial.rename(path)
-    make_renders([frame.image_path for frame in photographs], render_folder(work), renders)
-    for index in tqdm(range(renders), desc="relative depth of renders", mininterval=5):
+    rendered = rendered_frames(root, work, renders)
+    for index, frame in enumerate(tqdm(rendered, desc="relative depth of renders", mininterval=5)):
         path = _render_relative_path(work, index)
         if path.exists():
             continue
-        image, _ = read_render(render_folder(work), index)
+        image = frame.image()
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
             np.save(file, student_relative_depth(student, image).astype(np.float16))
         partial.rename(path)
-
-
-def render_folder(work: Path) -> Path:
-    """Where the rendered scenes lie; they depend on no network."""
-    return work / "cache" / "renders"
 
 
 def _render_relative_path(work: Path, index: int) -> Path:
@@ -132,13 +127,12 @@ def train(root: Path, work: Path, config: RefineConfig) -> None:
     photographs = PhotographPairs(frames, [_pair_path(work, frame) for frame in frames])
     relative = [_render_relative_path(work, index) for index in range(config.renders)]
     rendered = RenderedPairs(render_folder(work), relative)
-    from_renders = round(config.render_share * config.chunk_size)
     scenes = _validation_scenes(root, load_student(work))
 
     def draw(rng: random.Random) -> Pair:
         pairs = []
         for number in range(config.chunk_size):
-            source: PairSource = rendered if number < from_renders else photographs
+            source: PairSource = rendered if number < config.rendered else photographs
             pairs.append(source.pair(rng.randrange(len(source)), rng.getrandbits(32)))
         return stack(pairs)
 

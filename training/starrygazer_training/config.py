@@ -56,11 +56,15 @@ class RunConfig:
         validations: how often figures are logged over the run.
         checkpoint_seconds: time between two checkpoints.
         loader_threads: threads that draw batches ahead of the network.
+        renders: rendered scenes to learn from, beside the photographs or sensors.
+        render_share: of a batch that is drawn from them.
     """
 
     steps: int = _number(1, 100_000_000)
     batch: int = _number(1, 65_536)
     learning_rate: float = _number(1e-8, 1.0)
+    renders: int = _number(0, 1_000_000, 4000)
+    render_share: float = _number(0.0, 1.0, 0.5)
     chunks: int = _number(1, 65_536, 1)
     weight_decay: float = _number(0.0, 1.0, 0.02)
     warm_up_steps: int = _number(1, 1_000_000, 100)
@@ -77,8 +81,15 @@ class RunConfig:
             low, high = entry.metadata["range"]
             if not low <= value <= high:  # false for NaN, too
                 raise ConfigError(f"{entry.name} is {value}, it must be from {low} to {high}")
+        if self.render_share > 0 and self.renders == 0:
+            raise ConfigError(f"render_share is {self.render_share}, but renders is 0")
         if self.batch % self.chunks:
             raise ConfigError(f"chunks is {self.chunks}, which does not divide batch {self.batch}")
+
+    @property
+    def rendered(self) -> int:
+        """Rendered samples in a chunk; at least one is not."""
+        return min(round(self.render_share * self.chunk_size), self.chunk_size - 1)
 
     @property
     def chunk_size(self) -> int:
@@ -106,9 +117,10 @@ class TeacherConfig(RunConfig):
         ceiling_weight: of the loss on what is nearer than the LiDAR's highest returns allow.
     """
 
-    steps: int = _number(1, 100_000_000, 450)
+    steps: int = _number(1, 100_000_000, 1500)
     batch: int = _number(1, 65_536, 8)
     learning_rate: float = _number(1e-8, 1.0, 1e-3)
+    renders: int = _number(0, 1_000_000, 1200)
     validations: int = _number(1, 100_000, 4, weights=False)
     feature_dropout: float = _number(0.0, 0.95, 0.3)
     ceiling_weight: float = _number(0.0, 1000.0, 0.5)
@@ -122,27 +134,22 @@ class StudentConfig(RunConfig):
         feature_weight: of the loss between the student's and the backbone's features.
     """
 
-    steps: int = _number(1, 100_000_000, 3200)
+    steps: int = _number(1, 100_000_000, 5000)
     batch: int = _number(1, 65_536, 8)
     learning_rate: float = _number(1e-8, 1.0, 2e-3)
+    render_share: float = _number(0.0, 1.0, 0.4)
     feature_weight: float = _number(0.0, 1000.0, 0.5)
 
 
 @dataclass(frozen=True)
 class RefineConfig(RunConfig):
-    """How the refinement network is trained.
-
-    Attributes:
-        renders: rendered scenes beside the photographs.
-        render_share: of a batch that is drawn from them.
-    """
+    """How the refinement network is trained."""
 
     steps: int = _number(1, 100_000_000, 6000)
     batch: int = _number(1, 65_536, 6)
     learning_rate: float = _number(1e-8, 1.0, 1e-3)
     validations: int = _number(1, 100_000, 10, weights=False)
-    renders: int = _number(0, 1_000_000, 3000)
-    render_share: float = _number(0.0, 1.0, 0.5)
+    render_share: float = _number(0.0, 1.0, 0.67)
 
 
 def _licences() -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,11 +26,13 @@ class Frame:
         dataset: name of the folder it comes from.
         image_path: RGB image file.
         depth_path: depth file or ``None`` for plain photographs.
+        decode: metres, 0 = unknown, from what the depth file holds.
     """
 
     dataset: str
     image_path: Path
     depth_path: Path | None = None
+    decode: Callable[[NDArray[Any]], NDArray[np.floating]] | None = None
 
     @property
     def key(self) -> str:
@@ -42,12 +45,12 @@ class Frame:
 
     def depth(self) -> NDArray[np.float32]:
         """Metric depth float32 [H, W] in metres, 0 = unknown."""
-        if self.depth_path is None:
+        if self.depth_path is None or self.decode is None:
             raise ValueError(f"{self.image_path} has no depth")
         raw = cv2.imread(str(self.depth_path), cv2.IMREAD_UNCHANGED)
         if raw is None:
             raise ValueError(f"cannot read depth image {self.depth_path}")
-        return _DEPTH_UNITS[self.dataset](raw).astype(np.float32)
+        return self.decode(raw).astype(np.float32)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -58,19 +61,19 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     return np.ascontiguousarray(bgr[..., ::-1])
 
 
-def _kitti(raw: NDArray[np.generic]) -> NDArray[np.floating]:
+def _kitti(raw: NDArray[Any]) -> NDArray[np.floating]:
     return raw.astype(np.float32) / 256.0
 
 
-def _millimetres(raw: NDArray[np.generic]) -> NDArray[np.floating]:
+def _millimetres(raw: NDArray[Any]) -> NDArray[np.floating]:
     return np.where(raw == KINECT_INVALID, 0, raw).astype(np.float32) / 1000.0
 
 
-def _nyu(raw: NDArray[np.generic]) -> NDArray[np.floating]:
+def _nyu(raw: NDArray[Any]) -> NDArray[np.floating]:
     return (raw.astype(np.float32) + 0.5) / 25.5
 
 
-_DEPTH_UNITS: dict[str, Callable[[NDArray[np.generic]], NDArray[np.floating]]] = {
+_DEPTH_UNITS: dict[str, Callable[[NDArray[Any]], NDArray[np.floating]]] = {
     "kitti_object_frames": _kitti,
     "kitti_sfnd": _kitti,
     "kitti_rebuilt_gt_0009": _kitti,
@@ -107,7 +110,7 @@ def depth_frames(root: Path, dataset: str) -> list[Frame]:
     folder = root / dataset
     depth_folder = folder / _DEPTH_FOLDERS.get(dataset, "depth")
     frames = [
-        Frame(dataset, image, depth_folder / f"{image.stem}.png")
+        Frame(dataset, image, depth_folder / f"{image.stem}.png", _DEPTH_UNITS[dataset])
         for image in sorted((folder / "image").iterdir())
     ]
     missing = [str(f.depth_path) for f in frames if f.depth_path and not f.depth_path.exists()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from starrygazer_training import datasets
+from starrygazer_training import datasets, distributed
 from starrygazer_training.checkpoints import TrainingRun, load_weights
 from starrygazer_training.config import StudentConfig
 from starrygazer_training.datasets import Frame
@@ -21,6 +22,7 @@ from starrygazer_training.dinov2 import WIDTH
 from starrygazer_training.features import extract, feature_path, image_tensor
 from starrygazer_training.pictures import relative_depth_strip
 from starrygazer_training.relative_loss import affine_abs_rel, relative_depth_loss
+from starrygazer_training.rendered_frames import RENDERS, rendered_frames
 from starrygazer_training.run_log import Validation
 from starrygazer_training.student import WIDTHS, Student
 from starrygazer_training.teacher import TOKENS, TeacherHead, relative_depth
@@ -89,13 +91,37 @@ class _Photo:
             _crop(self.label, box, (CROP[0] // 2, CROP[1] // 2)),
             _crop(features.transpose(1, 2, 0), box, (CROP[0] // 16, CROP[1] // 16)),
         )
-        flip = rng.random() < 0.5
-        tensors = []
-        for part in parts:
-            array = part[:, ::-1] if flip else part
-            array = array[..., None] if array.ndim == 2 else array
-            tensors.append(torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1))))
-        return _jitter(tensors[0], rng), tensors[1], tensors[2]
+        image, label, imitated = _tensors(parts, flip=rng.random() < 0.5)
+        return _jitter(image, rng), label, imitated
+
+
+class _Render:
+    """One rendered scene, read from disk when drawn."""
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+
+    def crop(self, rng: random.Random) -> tuple[Tensor, Tensor]:
+        """A random crop: image, and exact inverse depth at half of its size."""
+        image, inverse_depth = self._frame.image(), 1.0 / self._frame.depth()
+        share = rng.uniform(0.55, 1.0)
+        box = np.array([rng.uniform(0, 1 - share), rng.uniform(0, 1 - share), share, share])
+        parts = (
+            _crop(image.astype(np.float32) / 255.0, box, CROP),
+            _crop(inverse_depth, box, (CROP[0] // 2, CROP[1] // 2)),
+        )
+        rgb, target = _tensors(parts, flip=rng.random() < 0.5)
+        return _jitter(rgb, rng), target
+
+
+def _tensors(parts: Sequence[NDArray[np.float32]], flip: bool) -> list[Tensor]:
+    """[H, W] or [H, W, C] arrays as [C, H, W] tensors."""
+    tensors = []
+    for part in parts:
+        array = part[:, ::-1] if flip else part
+        array = array[..., None] if array.ndim == 2 else array
+        tensors.append(torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1))))
+    return tensors
 
 
 def _crop(
@@ -143,16 +169,26 @@ def train(root: Path, work: Path, config: StudentConfig) -> None:
     training = [p for i, p in enumerate(photos) if i % VALIDATION_SHARE]
     nyu = datasets.depth_frames(root, "nyu_train")[::16]
 
+    with distributed.first_process_first():
+        renders = [_Render(frame) for frame in rendered_frames(root, work, config.renders)]
+
     def draw(rng: random.Random) -> list[Tensor]:
-        crops = [photo.crop(rng) for photo in rng.sample(training, config.chunk_size)]
-        return [torch.stack(part) for part in zip(*crops, strict=True)]
+        photographed = config.chunk_size - config.rendered
+        crops = [photo.crop(rng) for photo in rng.sample(training, photographed)]
+        rendered = [render.crop(rng) for render in rng.sample(renders, config.rendered)]
+        return [
+            torch.stack([c[0] for c in (*crops, *rendered)]),
+            torch.stack([c[1] for c in (*crops, *rendered)]),
+            torch.stack([c[2] for c in crops]),
+        ]
 
     def loss_of(model: nn.Module, tensors: list[Tensor]) -> Tensor:
         image, label, features = tensors
         depth, imitated = model(image.contiguous(memory_format=torch.channels_last))
         depth = F.avg_pool2d(depth.float(), 2)
         loss = relative_depth_loss(depth, label, torch.ones_like(label))
-        similarity = F.cosine_similarity(imitated.float(), features, dim=1)
+        photographs = imitated[: len(features)].float()  # renders have no backbone features
+        similarity = F.cosine_similarity(photographs, features, dim=1)
         return loss + config.feature_weight * (1 - similarity).mean()
 
     def validate(model: nn.Module) -> Validation:
@@ -183,7 +219,7 @@ def train(root: Path, work: Path, config: StudentConfig) -> None:
         work,
         Distillation(),
         config,
-        data={"photos": len(training)},
+        data={"photos": len(training), RENDERS: len(renders)},
         watched={"photos": len(held_out), "nyu_train": len(nyu)},
     ).fit(draw, loss_of, validate)
 

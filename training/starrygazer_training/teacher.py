@@ -25,14 +25,16 @@ from starrygazer_training.relative_loss import (
     pooled_inverse_depth,
     relative_depth_loss,
 )
+from starrygazer_training.rendered_frames import RENDERS, rendered_frames
 from starrygazer_training.run_log import Validation
 
 TOKENS = 850
-UPSAMPLING = 4  # output cells per patch side
+UPSAMPLING = 8  # output cells per patch side
+RENDERS_HELD_OUT = 40  # one of so many renders is held out
 
 
 class TeacherHead(nn.Module):
-    """Fuses four feature maps and adds image detail while it upsamples to four cells a patch."""
+    """Fuses four feature maps and adds image detail while it upsamples to eight cells a patch."""
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
@@ -43,13 +45,23 @@ class TeacherHead(nn.Module):
             nn.GELU(),
             nn.Conv2d(width, width, 3, padding=1),
         )
-        self.detail = nn.Sequential(
-            nn.Conv2d(3, 24, 3, padding=1), nn.GELU(), nn.Conv2d(24, 24, 3, padding=1), nn.GELU()
+        self.detail8 = nn.Sequential(
+            nn.Conv2d(3, 16, 3, padding=1), nn.GELU(), nn.Conv2d(16, 16, 3, padding=1), nn.GELU()
         )
-        self.up2 = nn.Conv2d(width, width, 3, padding=1)
-        self.up4 = nn.Conv2d(width + 24, 32, 3, padding=1)
-        self.out = nn.Sequential(
-            nn.GELU(), nn.Conv2d(32, 32, 3, padding=1), nn.GELU(), nn.Conv2d(32, 1, 1)
+        self.detail4 = nn.Sequential(nn.Conv2d(16, 24, 3, 2, 1), nn.GELU())
+        self.up2 = nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.GELU())
+        self.up4 = nn.Sequential(
+            nn.Conv2d(width + 24, 40, 3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(40, 32, 3, padding=1),
+            nn.GELU(),
+        )
+        self.up8 = nn.Sequential(
+            nn.Conv2d(32 + 16, 24, 3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(24, 24, 3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(24, 1, 1),
         )
 
     def forward(self, features: Tensor, image: Tensor) -> Tensor:
@@ -57,18 +69,22 @@ class TeacherHead(nn.Module):
 
         Args:
             features: [B, 4, 384, h, w].
-            image: [B, 3, 4 h, 4 w] RGB in 0..1.
+            image: [B, 3, 8 h, 8 w] RGB in 0..1.
 
         Returns:
-            [B, 1, 4 h, 4 w], larger = nearer.
+            [B, 1, 8 h, 8 w], larger = nearer.
         """
+        detail8 = self.detail8(image - 0.5)
+        detail4 = self.detail4(detail8)
         x = sum(p(f) for p, f in zip(self.project, features.unbind(1), strict=True))
         x = x + self.fuse(x)
-        x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-        x = F.gelu(self.up2(x))
-        x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-        x = self.up4(torch.cat([x, self.detail(image - 0.5)], 1))
-        return self.out(x)
+        x = self.up2(_double(x))
+        x = self.up4(torch.cat([_double(x), detail4], 1))
+        return self.up8(torch.cat([_double(x), detail8], 1))
+
+
+def _double(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 class _Sample:
@@ -76,9 +92,8 @@ class _Sample:
 
     def __init__(self, frame: Frame, cache: Path, flip: bool) -> None:
         self.frame = frame
-        features = np.load(feature_path(cache, frame, TOKENS, flip))
-        self.features = torch.from_numpy(features)
-        size = tuple(UPSAMPLING * s for s in self.features.shape[-2:])
+        self._features = np.load(feature_path(cache, frame, TOKENS, flip), mmap_mode="r")
+        size = tuple(UPSAMPLING * s for s in self.grid)
         self.image = image_tensor(frame.image(), *size)[0]
         self.depth = torch.from_numpy(frame.depth())[None]
         if flip:
@@ -86,6 +101,16 @@ class _Sample:
         inverse, valid = pooled_inverse_depth(self.depth[None], size)
         self.inverse_depth, self.valid = inverse[0], valid[0]
         self.ceiling = _ceiling(self.inverse_depth, self.valid)
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """Rows and columns of patches."""
+        return self._features.shape[-2:]
+
+    @property
+    def features(self) -> Tensor:
+        """Backbone features [4, 384, h, w], read from disk: there are too many to keep."""
+        return torch.from_numpy(np.array(self._features, np.float32))
 
 
 @dataclass(frozen=True)
@@ -115,7 +140,10 @@ def _ceiling(inverse_depth: Tensor, valid: Tensor) -> Tensor:
     return bound * (rows < top)
 
 
-def _samples(root: Path, cache: Path) -> tuple[dict[str, list[_Sample]], dict[str, list[_Sample]]]:
+def _samples(
+    root: Path, work: Path, renders: int
+) -> tuple[dict[str, list[_Sample]], dict[str, list[_Sample]]]:
+    cache = work / "cache"
     training: dict[str, list[_Sample]] = defaultdict(list)
     validation: dict[str, list[_Sample]] = defaultdict(list)
     for dataset in datasets.TEACHER_DATASETS:
@@ -126,6 +154,10 @@ def _samples(root: Path, cache: Path) -> tuple[dict[str, list[_Sample]], dict[st
                 validation[dataset].append(_Sample(frame, cache, flip=False))
             else:
                 training[dataset] += [_Sample(frame, cache, flip) for flip in (False, True)]
+    frames = rendered_frames(root, work, renders)
+    extract(frames, cache, TOKENS, (False,))
+    for held_out, frame in datasets.held_out(frames, RENDERS_HELD_OUT) if frames else ():
+        (validation if held_out else training)[RENDERS].append(_Sample(frame, cache, flip=False))
     return training, validation
 
 
@@ -133,7 +165,8 @@ def train(root: Path, work: Path, config: TeacherConfig) -> None:
     """Train the head; the result is ``work/teacher.safetensors``."""
     cache = work / "cache"
     with distributed.first_process_first():
-        training, validation = _samples(root, cache)
+        training, validation = _samples(root, work, config.renders)
+    sensors = [dataset for dataset in training if dataset != RENDERS]
     # To watch the transfer: NYU is never trained on, but the head's dropout and its number of steps
     # were chosen with an eye on it.
     nyu = datasets.depth_frames(root, "nyu_train")[::16]
@@ -142,12 +175,14 @@ def train(root: Path, work: Path, config: TeacherConfig) -> None:
     validation["nyu_train"] = [_Sample(frame, cache, flip=False) for frame in nyu]
 
     def draw(rng: random.Random) -> _Batch:
-        samples = rng.sample(training[rng.choice(list(training))], config.chunk_size)
+        rendered = rng.random() < config.render_share
+        dataset = RENDERS if rendered else rng.choice(sensors)
+        samples = rng.sample(training[dataset], config.chunk_size)
         # Grids differ between cameras of one folder; keep those of the first frame's shape.
-        samples = [s for s in samples if s.features.shape == samples[0].features.shape]
+        samples = [s for s in samples if s.grid == samples[0].grid]
         image = torch.stack([s.image for s in samples])
         return _Batch(
-            features=torch.stack([s.features.float() for s in samples]),
+            features=torch.stack([s.features for s in samples]),
             image=image * (0.8 + 0.4 * rng.random()) + 0.1 * (rng.random() - 0.5),
             target=torch.stack([s.inverse_depth for s in samples]),
             valid=torch.stack([s.valid for s in samples]),
@@ -171,7 +206,7 @@ def train(root: Path, work: Path, config: TeacherConfig) -> None:
         figures: dict[str, float] = {}
         pictures = {}
         for dataset, samples in validation.items():
-            predictions = [model(s.features[None].float(), s.image[None]).float() for s in samples]
+            predictions = [model(s.features[None], s.image[None]).float() for s in samples]
             scores = [
                 affine_abs_rel(p, s.depth[None]) for p, s in zip(predictions, samples, strict=True)
             ]
@@ -189,14 +224,14 @@ def train(root: Path, work: Path, config: TeacherConfig) -> None:
         work,
         TeacherHead(),
         config,
-        data={dataset: len(s) // 2 for dataset, s in training.items()},  # half of them mirrored
+        data={d: len({s.frame.key for s in samples}) for d, samples in training.items()},
         watched={dataset: len(s) for dataset, s in validation.items()},
     ).fit(draw, loss_of, validate)
 
 
 @torch.inference_mode()
 def relative_depth(head: TeacherHead, cache: Path, frame: Frame) -> np.ndarray:
-    """Teacher's relative inverse depth float32 [4 h, 4 w] of a frame with cached features."""
+    """Teacher's relative inverse depth float32 [8 h, 8 w] of a frame with cached features."""
     features = torch.from_numpy(np.load(feature_path(cache, frame, TOKENS, flip=False)))
     size = tuple(UPSAMPLING * s for s in features.shape[-2:])
     return head(features[None].float(), image_tensor(frame.image(), *size))[0, 0].numpy()

@@ -18,7 +18,11 @@ from starrygazer_training.stages import CACHES, _begins
 
 from starrygazer_ros.completion import DepthCompleter
 
-QUICK = [f"--{section}.steps=2" for section in ("teacher", "student", "refine")]
+QUICK = [
+    f"--{section}.{key}"
+    for section in ("teacher", "student", "refine")
+    for key in ("steps=2", "renders=8")
+]
 
 
 @pytest.fixture(scope="module")
