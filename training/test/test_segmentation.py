@@ -1,0 +1,338 @@
+"""Segments follow relative depth, SAM's masks become labels, the cache forgets nothing in use."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from starrygazer_training import segmentation
+from starrygazer_training.segmentation import (
+    SamParams,
+    SegmentCache,
+    SegmentParams,
+    labels_from_masks,
+    segment,
+    segment_with_sam,
+)
+
+SHAPE = (96, 128)
+INSIDE, OUTSIDE = (50, 65), (5, 5)
+
+
+def photograph() -> tuple[np.ndarray, np.ndarray]:
+    """A near box before a far wall: image uint8 [H, W, 3], relative inverse depth."""
+    image = np.full((*SHAPE, 3), 200, np.uint8)
+    relative = np.full(SHAPE, 0.1, np.float32)
+    image[30:70, 40:90] = (30, 60, 120)
+    relative[30:70, 40:90] = 0.8
+    return image, relative
+
+
+def test_segments_follow_relative_depth_without_an_image() -> None:
+    _, relative = photograph()
+    segments = segment(relative)
+    assert segments.shape == SHAPE
+    assert segments.dtype == np.int32
+    assert segments[INSIDE] != segments[OUTSIDE]
+    assert (segments[34:66, 44:86] == segments[INSIDE]).mean() > 0.95
+
+
+def test_depth_ignores_an_image_with_other_edges() -> None:
+    image, relative = photograph()
+    other = np.roll(image, 30, axis=1)
+    np.testing.assert_array_equal(segment(relative), segment(relative, other))
+
+
+@pytest.mark.parametrize(("factor", "offset"), [(1e-4, 0.0), (1e3, -400.0), (1.0, 1e4)])
+def test_scale_and_offset_of_relative_depth_do_not_matter(factor: float, offset: float) -> None:
+    _, relative = photograph()
+    changed = (factor * relative.astype(np.float64) + offset).astype(np.float32)
+    np.testing.assert_array_equal(segment(relative), segment(changed))
+
+
+def test_a_road_is_one_segment() -> None:
+    relative = np.repeat(np.linspace(0, 1, 200, dtype=np.float32)[:, None], 260, axis=1)
+    assert segment(relative).max() == 0
+    relative[60:120, 100:160] += 0.5
+    assert len(np.unique(segment(relative)[[190, 10, 90], [20, 20, 130]])) == 2
+
+
+def test_flat_relative_depth_is_one_segment() -> None:
+    assert (segment(np.full(SHAPE, 3.0, np.float32)) == 0).all()
+
+
+def test_colour_separates_what_relative_depth_does_not() -> None:
+    image, _ = photograph()
+    flat = np.zeros(SHAPE, np.float32)
+    for channels in ("rgb", "depth+rgb"):
+        segments = segment(flat, image, SegmentParams(channels))
+        assert segments[INSIDE] != segments[OUTSIDE]
+
+
+def test_colour_alone_ignores_relative_depth() -> None:
+    image, relative = photograph()
+    params = SegmentParams("rgb")
+    np.testing.assert_array_equal(
+        segment(relative, image, params), segment(relative[::-1].copy(), image, params)
+    )
+
+
+def test_a_large_photograph_keeps_its_size_and_every_label() -> None:
+    _, relative = photograph()
+    large = cv2.resize(relative, (1280, 960), interpolation=cv2.INTER_NEAREST)
+    segments = segment(large)
+    assert segments.shape == (960, 1280)
+    assert set(np.unique(segments)) == set(range(segments.max() + 1))
+
+
+def test_refuses_what_cannot_be_segmented() -> None:
+    image, relative = photograph()
+    with pytest.raises(ValueError, match="need the image"):
+        segment(relative, params=SegmentParams("depth+rgb"))
+    with pytest.raises(ValueError, match="image is"):
+        segment(relative, image[:-1], SegmentParams("rgb"))
+    with pytest.raises(ValueError, match="choose one of depth"):
+        SegmentParams("colour")  # type: ignore[arg-type]
+    relative[0, 0] = np.nan
+    with pytest.raises(ValueError, match="not finite"):
+        segment(relative)
+
+
+def box(rows: slice, columns: slice) -> np.ndarray:
+    mask = np.zeros(SHAPE, bool)
+    mask[rows, columns] = True
+    return mask
+
+
+def test_the_smaller_mask_lies_on_top() -> None:
+    large, small = box(slice(10, 80), slice(10, 100)), box(slice(20, 40), slice(20, 50))
+    for masks in ([large, small], [small, large]):
+        labels = labels_from_masks(masks, SHAPE)
+        assert len(np.unique(labels)) == 3
+        np.testing.assert_array_equal(labels == labels[30, 30], small)
+        np.testing.assert_array_equal(labels == labels[70, 60], large & ~small)
+
+
+def test_every_uncovered_part_is_a_segment_of_its_own() -> None:
+    wall = box(slice(0, 96), slice(60, 70))
+    labels = labels_from_masks([wall], SHAPE)
+    assert labels.dtype == np.int32
+    assert len({int(labels[5, 5]), int(labels[5, 65]), int(labels[5, 120])}) == 3
+
+
+def test_small_gaps_join_their_neighbour() -> None:
+    mask = box(slice(0, 96), slice(0, 128))
+    mask[40:43, 40:43] = False
+    assert (labels_from_masks([mask], SHAPE) == 0).all()
+
+
+def test_without_masks_there_is_one_segment() -> None:
+    assert (labels_from_masks([], SHAPE) == 0).all()
+    assert (labels_from_masks([], (4, 4)) == 0).all()  # smaller than any segment
+
+
+def test_sam_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    segmentation._load_sam.cache_clear()
+    with pytest.raises(ImportError, match="pip install transformers"):
+        segment_with_sam(photograph()[0], tmp_path)
+
+
+def test_sam_does_not_load_pickles(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match=r"no model\.safetensors.*pickles"):
+        segment_with_sam(photograph()[0], tmp_path)
+
+
+def test_sam_of_first_weights_labels_every_pixel(tmp_path: Path) -> None:
+    """The whole way through transformers' SamModel; its masks mean nothing before training."""
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.SamConfig(
+        vision_config={
+            "image_size": 64,
+            "patch_size": 8,
+            "hidden_size": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "output_channels": 32,
+            "global_attn_indexes": [0],
+            "window_size": 0,
+            "mlp_dim": 32,
+            "num_pos_feats": 16,
+        },
+        prompt_encoder_config={
+            "hidden_size": 32,
+            "image_size": 64,
+            "patch_size": 8,
+            "image_embedding_size": 8,
+            "mask_input_channels": 4,
+        },
+        mask_decoder_config={
+            "hidden_size": 32,
+            "mlp_dim": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "iou_head_hidden_dim": 32,
+        },
+    )
+    transformers.SamModel(config).save_pretrained(tmp_path, safe_serialization=True)
+    params = SamParams(tmp_path, points_per_side=4, quality=-10.0, stability=0.0)
+    image = np.random.default_rng(0).integers(0, 256, (*SHAPE, 3), dtype=np.uint8)
+    labels = segment_with_sam(image, params)
+    assert labels.shape == SHAPE
+    assert labels.dtype == np.int32
+    assert set(np.unique(labels)) == set(range(labels.max() + 1))
+
+
+class HalfSam(torch.nn.Module):
+    """Answers every point with the half of the image, left or right, in which it lies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        vision = type("Vision", (), {"image_size": 64})()
+        self.config = type("Config", (), {"vision_config": vision})()
+
+    def get_image_embeddings(self, pixels: torch.Tensor) -> torch.Tensor:
+        assert pixels.shape == (1, 3, 64, 64)
+        assert (pixels[..., 48:, :] == 0).all()  # 96x128 fills three quarters of the square
+        return pixels
+
+    def forward(self, image_embeddings: torch.Tensor, input_points: torch.Tensor) -> object:
+        assert input_points.ndim == 4
+        assert input_points[..., 1].max() < 48
+        left = input_points[0, :, 0, 0] < 32
+        halves = torch.full((len(left), 3, 16, 16), -5.0)
+        halves[left, :, :, :8] = 5.0
+        halves[~left, :, :, 8:] = 5.0
+        quality = torch.tensor([0.95, 0.9, 0.5]).expand(1, len(left), 3)
+        return type("Output", (), {"pred_masks": halves[None], "iou_scores": quality})()
+
+
+def test_sam_masks_come_back_in_the_photograph_without_duplicates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segmentation, "_load_sam", lambda _: HalfSam())
+    labels = segment_with_sam(photograph()[0], tmp_path)
+    assert labels.max() == 1
+    assert (labels[:, :62] == labels[0, 0]).all()
+    assert (labels[:, 66:] == labels[0, -1]).all()
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[SegmentParams]:
+    """Options of every segmentation that was really made."""
+    made: list[SegmentParams] = []
+    real = segmentation.segment
+
+    def counting(depth: np.ndarray, image: np.ndarray | None, params: SegmentParams) -> np.ndarray:
+        made.append(params)
+        return real(depth, image, params)
+
+    monkeypatch.setattr(segmentation, "segment", counting)
+    return made
+
+
+def test_the_cache_segments_once(tmp_path: Path, calls: list[SegmentParams]) -> None:
+    _, relative = photograph()
+    first = SegmentCache(tmp_path).labels("a/photo", relative)
+    second = SegmentCache(tmp_path).labels("a/photo", relative)
+    np.testing.assert_array_equal(first, second)
+    assert second.dtype == np.int32
+    assert len(calls) == 1
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_the_cache_tells_photographs_options_and_depths_apart(
+    tmp_path: Path, calls: list[SegmentParams]
+) -> None:
+    image, relative = photograph()
+    SegmentCache(tmp_path).labels("a", relative)
+    SegmentCache(tmp_path).labels("b", relative)
+    SegmentCache(tmp_path).labels("a", relative + np.eye(*SHAPE, dtype=np.float32))
+    SegmentCache(tmp_path, SegmentParams(scale=20)).labels("a", relative)
+    assert len(calls) == 4
+    SegmentCache(tmp_path).labels("a", relative, image)  # depth alone does not see the image
+    assert len(calls) == 4
+    colour = SegmentCache(tmp_path, SegmentParams("rgb"))
+    colour.labels("a", relative, image)
+    colour.labels("a", relative, image + np.uint8(1))
+    assert len(calls) == 6
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", None])
+def test_a_damaged_entry_is_made_again(
+    tmp_path: Path,
+    calls: list[SegmentParams],
+    caplog: pytest.LogCaptureFixture,
+    content: bytes | None,
+) -> None:
+    _, relative = photograph()
+    cache = SegmentCache(tmp_path)
+    first = cache.labels("a", relative)
+    path = cache.path("a", relative)
+    path.write_bytes(path.read_bytes()[:-40] if content is None else content)
+    with caplog.at_level(logging.WARNING):
+        np.testing.assert_array_equal(cache.labels("a", relative), first)
+    assert len(calls) == 2
+    assert [r.getMessage().startswith(f"{path} is damaged") for r in caplog.records] == [True]
+    caplog.clear()
+    cache.labels("a", relative)
+    assert len(calls) == 2
+    assert not caplog.records
+
+
+def test_an_entry_of_another_kind_is_made_again(
+    tmp_path: Path, calls: list[SegmentParams], caplog: pytest.LogCaptureFixture
+) -> None:
+    _, relative = photograph()
+    cache = SegmentCache(tmp_path)
+    path = cache.path("a", relative)
+    path.parent.mkdir(parents=True)
+    np.savez(path, labels=np.array([{"a": 1}], dtype=object))  # needs a pickle: not loaded
+    assert cache.labels("a", relative).shape == SHAPE
+    np.savez(path, labels=np.zeros((2, 2), np.uint8))
+    assert cache.labels("a", relative).shape == SHAPE
+    assert len(calls) == 2
+    assert len(caplog.records) == 2
+
+
+def test_an_interrupted_write_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez_compressed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        SegmentCache(tmp_path).labels("a", photograph()[1])
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+@pytest.mark.parametrize("key", ["", "/etc/a", "../a", "a/../../b"])
+def test_a_key_stays_inside_the_cache(tmp_path: Path, key: str) -> None:
+    with pytest.raises(ValueError, match="no name inside the cache"):
+        SegmentCache(tmp_path).labels(key, photograph()[1])
+
+
+def test_sam_segments_are_cached_by_their_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, relative = photograph()
+    monkeypatch.setattr(segmentation, "_load_sam", lambda _: HalfSam())
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"one")
+    first = SegmentCache(tmp_path / "cache", SamParams(tmp_path))
+    assert first.labels("a", relative, image).max() == 1
+    weights.write_bytes(b"two")
+    second = SegmentCache(tmp_path / "cache", SamParams(tmp_path))
+    assert first.path("a", relative, image) != second.path("a", relative, image)
+    with pytest.raises(ValueError, match="need the image"):
+        second.labels("b", relative)
