@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         help="name or folder; several times for several bundles (default: default)",
     )
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="local data folder")
-    parser.add_argument("--quick", action="store_true", help="a subset, about two minutes")
+    parser.add_argument("--quick", action="store_true", help="a subset, one to two minutes")
     parser.add_argument("--only", nargs="+", metavar="WORD", help="cases whose name has a word")
     parser.add_argument("--limit", type=int, help="frames per case, spread evenly")
     parser.add_argument(

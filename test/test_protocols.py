@@ -96,6 +96,18 @@ def test_the_quick_subset_is_small_and_has_every_kind(local: list[Case]) -> None
         assert kind in names
 
 
+@pytest.mark.parametrize("options", [(True, None), (False, 7), (True, 3)])
+def test_a_fault_and_its_clean_case_have_the_same_frames(
+    local: list[Case], options: tuple[bool, int | None]
+) -> None:
+    quick, limit = options
+    runs = {case.name: (case, i) for case, i in selected(local, ["nyu_train, 500"], quick, limit)}
+
+    faulty = [(case, indices) for case, indices in runs.values() if case.clean]
+    assert len(faulty) == (2 if quick else len(FAULTS))
+    assert all(indices == runs[case.clean][1] for case, indices in faulty)
+
+
 def test_names_of_cases_are_unique(local: list[Case]) -> None:
     names = [case.name for case in local]
 
