@@ -38,7 +38,8 @@ from starrygazer_training.student import Student
 MDE_PIXELS = 65536
 GRADIENT_WEIGHT = 0.5
 SQUARE_WEIGHT = 1.0
-CONFIDENCE_WEIGHT = 0.05
+SMALL_LOSS = 0.01  # of a sample; below it there is nothing left to gain
+CONFIDENCE_WEIGHT = 0.1
 EDGE_SCALES = 3
 
 
@@ -98,8 +99,13 @@ def _pair_path(work: Path, frame: Frame) -> Path:
     return work / "cache" / "pairs" / f"{frame.key}.npz"
 
 
-def completion_loss(log_depth: Tensor, log_error: Tensor, target: Tensor, known: Tensor) -> Tensor:
+def completion_loss(
+    log_depth: Tensor, log_error: Tensor, target: Tensor, known: Tensor
+) -> Tensor:
     """Log-depth error, its gradients over scales, and a Laplace likelihood for the confidence.
+
+    The logarithm of each sample's loss counts, so that a scene with 5,000 points, where little is
+    left to gain, weighs as much as one with five.
 
     Args:
         log_depth: [B, 1, H, W] predicted.
@@ -107,17 +113,19 @@ def completion_loss(log_depth: Tensor, log_error: Tensor, target: Tensor, known:
         target: [B, 1, H, W].
         known: [B, 1, H, W] in {0, 1}, where the target says something.
     """
+    axes = (1, 2, 3)
     error = (log_depth - target) * known
-    share = known.mean().clamp_min(1e-3)
-    loss = error.abs().mean() + SQUARE_WEIGHT * error.clamp(-1, 1).square().mean()
+    loss = error.abs().mean(axes) + SQUARE_WEIGHT * error.clamp(-1, 1).square().mean(axes)
     for scale in range(EDGE_SCALES):
         coarse = error[..., :: 2**scale, :: 2**scale]
         there = known[..., :: 2**scale, :: 2**scale]
-        across = (coarse.diff(dim=-1) * there[..., 1:] * there[..., :-1]).abs().mean()
-        down = (coarse.diff(dim=-2) * there[..., 1:, :] * there[..., :-1, :]).abs().mean()
+        across = (coarse.diff(dim=-1) * there[..., 1:] * there[..., :-1]).abs().mean(axes)
+        down = (coarse.diff(dim=-2) * there[..., 1:, :] * there[..., :-1, :]).abs().mean(axes)
         loss = loss + GRADIENT_WEIGHT / EDGE_SCALES * (across + down)
+    share = known.mean(axes).clamp_min(1e-3)
     likelihood = (error.abs().detach() * torch.exp(-log_error) + log_error) * known
-    return (loss + CONFIDENCE_WEIGHT * likelihood.mean()) / share
+    confidence = (likelihood.mean(axes) / share).mean()
+    return torch.log(loss / share + SMALL_LOSS).mean() + CONFIDENCE_WEIGHT * confidence
 
 
 def train(root: Path, work: Path, config: RefineConfig) -> None:
