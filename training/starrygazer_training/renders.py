@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import cv2
@@ -12,30 +17,39 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from starrygazer_training import datasets
-from starrygazer_training.procedural import random_scene
+from starrygazer_training.scenes.sampling import random_scene
 
 TEXTURE_PHOTOGRAPHS = 300
 # Depth is kept as 16-bit logarithm: steps of 0.014% from 0.1 to 1000 m.
 NEAREST, FARTHEST = 0.1, 1000.0
 _CODES = 65534
 
-_photographs: list[NDArray[np.uint8]] = []  # of one worker process
-
 
 def make_renders(photographs: Sequence[Path], folder: Path, count: int, workers: int = 2) -> None:
     """Render scenes 0..count-1 into ``folder``; those that exist are skipped.
+
+    Scene N depends on N, on the photographs and on this package, not on the others. A run that was
+    killed leaves complete scenes, and at most a ``.partial`` file per worker, which nobody reads.
 
     Args:
         photographs: image files for textures and skies.
         folder: gets ``NNNNNN.image.png`` and ``NNNNNN.depth.png``.
         count: how many scenes there shall be.
         workers: processes.
+
+    Raises:
+        ValueError: a photograph cannot be read.
+        OSError: a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     missing = [i for i in range(count) if not _paths(folder, i)[1].exists()]
-    chosen = photographs[:: max(1, len(photographs) // TEXTURE_PHOTOGRAPHS)]
-    with ProcessPoolExecutor(workers, initializer=_load, initargs=(list(chosen),)) as pool:
-        jobs = pool.map(_write, ((folder, index) for index in missing), chunksize=8)
+    if not missing:
+        return
+    chosen = tuple(photographs[:: max(1, len(photographs) // TEXTURE_PHOTOGRAPHS)])
+    # Spawned, because a fork of a process with PyTorch's threads may wait for a lock for ever.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(missing)), context, _end_with_parent) as pool:
+        jobs = pool.map(_write, ((folder, index, chosen) for index in missing), chunksize=8)
         for _ in tqdm(jobs, total=len(missing), desc="renders", mininterval=10):
             pass
 
@@ -44,17 +58,24 @@ def read_render(folder: Path, index: int) -> tuple[NDArray[np.uint8], NDArray[np
     """Image uint8 [H, W, 3] RGB and depth float32 [H, W] metres, 0 = sky.
 
     Raises:
-        FileNotFoundError: this scene was not rendered, or its file is damaged.
+        FileNotFoundError: this scene was not rendered.
+        ValueError: one of its files is damaged.
     """
     image_path, depth_path = _paths(folder, index)
+    if not depth_path.exists():
+        raise FileNotFoundError(f"{depth_path} is missing: render the scenes first")
+    image = cv2.imread(str(image_path), cv2.IMREAD_COLOR)
     code = cv2.imread(str(depth_path), cv2.IMREAD_UNCHANGED)
-    if code is None:
-        raise FileNotFoundError(f"{depth_path} is missing or damaged: render it again")
-    return datasets.read_image(image_path), decode_depth(code)
+    if image is None or code is None or code.dtype != np.uint16 or code.shape != image.shape[:2]:
+        raise ValueError(
+            f"{depth_path} or its image is damaged: delete {depth_path.name}, "
+            "and the scene is rendered again"
+        )
+    return np.ascontiguousarray(image[..., ::-1], np.uint8), decode_depth(code.astype(np.uint16))
 
 
 def encode_depth(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Metres to codes; 0 stays 0."""
+    """Metres to codes; 0 stays 0, and what lies outside 0.1 to 1000 m moves to the limit."""
     share = np.log(np.maximum(depth, NEAREST) / NEAREST) / np.log(FARTHEST / NEAREST)
     return np.where(depth > 0, 1 + np.minimum(share, 1) * _CODES, 0).round().astype(np.uint16)
 
@@ -66,19 +87,43 @@ def decode_depth(code: NDArray[np.uint16]) -> NDArray[np.float32]:
     return np.where(code > 0, depth, 0).astype(np.float32)
 
 
-def _load(paths: list[Path]) -> None:
+def _end_with_parent() -> None:
+    """Start of a worker: without this it would wait for jobs for ever if its parent is killed."""
     cv2.setNumThreads(1)
-    _photographs.extend(datasets.read_image(path) for path in paths)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch(sentinel: int = parent.sentinel) -> None:
+        wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
-def _write(job: tuple[Path, int]) -> None:
-    folder, index = job
-    image, depth = random_scene(np.random.default_rng(index), _photographs)
+@lru_cache(1)
+def _images(paths: tuple[Path, ...]) -> list[NDArray[np.uint8]]:
+    """Of one worker process."""
+    return [datasets.read_image(path) for path in paths]
+
+
+def _write(job: tuple[Path, int, tuple[Path, ...]]) -> None:
+    folder, index, photographs = job
+    image, depth = random_scene(np.random.default_rng(index), _images(photographs))
     image_path, depth_path = _paths(folder, index)
-    cv2.imwrite(str(image_path), image[..., ::-1])
-    partial = depth_path.with_suffix(".partial.png")
-    cv2.imwrite(str(partial), encode_depth(depth))
-    partial.rename(depth_path)  # last, so that a scene with depth is complete
+    _write_png(image_path, image[..., ::-1])
+    _write_png(depth_path, encode_depth(depth))  # last, so that a scene with depth is complete
+
+
+def _write_png(path: Path, pixels: NDArray[np.generic]) -> None:
+    """A file that is there is whole; two processes may write the same one."""
+    done, code = cv2.imencode(".png", np.ascontiguousarray(pixels))
+    assert done
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(code.tobytes())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _paths(folder: Path, index: int) -> tuple[Path, Path]:

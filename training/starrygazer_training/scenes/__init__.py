@@ -1,0 +1,1 @@
+"""Rendered scenes: rooms, streets and heaps with textured images and exact depth."""

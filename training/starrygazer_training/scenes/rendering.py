@@ -1,0 +1,185 @@
+"""Ray casting of textured triangles: image and exact depth of a scene.
+
+Embree finds the hits; textures, Lambert shading, shadows and the camera's response are NumPy. The
+aim is not beauty but an image whose edges lie exactly where depth steps, among many that do not.
+World frame: metres, z up. Camera frame: REP 103 optical, x right, y down, z forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from embreex.mesh_construction import TriangleMesh
+from embreex.rtcore_scene import EmbreeScene
+from numpy.typing import NDArray
+
+from starrygazer_training.scenes.camera import Camera
+from starrygazer_training.scenes.soup import Array, Soup
+from starrygazer_training.scenes.texturing import (
+    GAMMA,
+    Image,
+    TexturedSoup,
+    interpolated,
+    linear,
+)
+
+SHADOW_OFFSET = 2e-3  # metres by which a shadow ray leaves its surface
+RAYS_AT_ONCE = 16384  # few enough for the arrays about them to stay in the processor's cache
+MIDDLE_GREY = 0.22  # linear; what exposure control makes of the picture's median
+EXPOSURE_STRENGTH = 0.7  # 1 would make night as bright as day
+
+
+@dataclass(frozen=True)
+class Light:
+    """A lamp, or the sun when it is far.
+
+    Attributes:
+        position: float [3] metres.
+        colour: float [3], linear.
+        reach: metres at which a lamp's light has halved; ``inf`` for the sun.
+        shadows: whether surfaces block it.
+    """
+
+    position: NDArray[np.float64]
+    colour: NDArray[np.float64]
+    reach: float
+    shadows: bool = True
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything that a picture depends on.
+
+    Attributes:
+        soup: all triangles; both sides of them are seen.
+        textures: uint8 [T, 256, 256, 3] RGB, sRGB-coded.
+        camera: the view.
+        lights: lamps and sun.
+        ambient: float [3] light from everywhere, linear.
+        sky: uint8 [h, w, 3] picture behind everything.
+    """
+
+    soup: Soup
+    textures: Image
+    camera: Camera
+    lights: Sequence[Light]
+    ambient: NDArray[np.float64]
+    sky: Image
+
+
+def render(scene: Scene, supersampling: int = 2) -> tuple[Image, Array]:
+    """Image and depth of a scene.
+
+    Args:
+        scene: what is seen.
+        supersampling: rays per pixel side; the image averages them, depth is the central ray's (of
+            an even number, the one right of and below the centre).
+
+    Returns:
+        uint8 [H, W, 3] RGB, and float32 [H, W] metres along the optical axis, 0 = sky.
+    """
+    camera = scene.camera
+    width, height = camera.width * supersampling, camera.height * supersampling
+    background = cv2.resize(scene.sky, (width, height), interpolation=cv2.INTER_LINEAR)
+    colour = linear(background.reshape(-1, 3))
+    depth = np.zeros(height * width, np.float32)
+    tracer = _Tracer(scene)
+    rays = camera.rays(supersampling)
+    for first in range(0, len(rays), RAYS_AT_ONCE):
+        part = slice(first, first + RAYS_AT_ONCE)
+        seen, distance, light = tracer.trace(rays[part])
+        depth[part][seen] = distance
+        colour[part][seen] = light
+
+    image = cv2.resize(
+        colour.reshape(height, width, 3),
+        (camera.width, camera.height),
+        interpolation=cv2.INTER_AREA,
+    )
+    centre = supersampling // 2
+    depth = depth.reshape(height, width)[centre::supersampling, centre::supersampling]
+    return _exposed(image), np.ascontiguousarray(depth)
+
+
+class _Tracer:
+    """Follows rays from the scene's camera to the first surface and on to the lights."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._embree = EmbreeScene()
+        TriangleMesh(self._embree, scene.soup.points)
+        self._normals = scene.soup.normals.transpose(1, 0, 2).copy()
+        self._textured = TexturedSoup(scene.soup, scene.textures)
+        self._eye = scene.camera.position.astype(np.float32)
+
+    def trace(self, rays: Array) -> tuple[NDArray[np.intp], Array, Array]:
+        """What rays [N, 3] with unit depth along the optical axis meet.
+
+        Returns:
+            indices [M] of the rays that meet a surface, its depth float32 [M] in metres, and its
+            linear colour float32 [M, 3].
+        """
+        origins = np.empty_like(rays)
+        origins[:] = self._eye
+        hits = self._embree.run(origins, rays, output=True)
+        seen = np.flatnonzero(hits["primID"] >= 0)
+        rays, triangle = rays[seen], hits["primID"][seen]
+        distance = hits["tfar"][seen]  # rays have unit depth, so this is depth
+        weights = np.empty((len(seen), 3), np.float32)
+        weights[:, 1], weights[:, 2] = hits["u"][seen], hits["v"][seen]
+        weights[:, 0] = 1 - weights[:, 1] - weights[:, 2]
+
+        normals = interpolated(self._normals, triangle, weights)
+        normals /= _length(normals) + np.float32(1e-9)
+        facing = _dot(normals, rays)
+        normals *= np.where(facing > 0, np.float32(-1), np.float32(1))  # surfaces are two-sided
+        points = origins[seen] + distance[:, None] * rays
+        pixel = distance / self._scene.camera.focal
+        albedo = self._textured.albedo(triangle, weights, pixel, np.abs(facing[:, 0]))
+        return seen, distance, albedo * self._light(points, normals)
+
+    def _light(self, points: Array, normals: Array) -> Array:
+        """Light on surface points from everywhere, float32 [N, 3]."""
+        light = np.empty_like(points)
+        light[:] = self._scene.ambient
+        light *= 0.75 + 0.25 * normals[:, 2:3]  # more of it comes from above
+        for lamp in self._scene.lights:
+            light += self._lit(lamp, points, normals)
+        return light
+
+    def _lit(self, lamp: Light, points: Array, normals: Array) -> Array:
+        """Light of one lamp on each point, float32 [N, 3]."""
+        to_lamp = lamp.position.astype(np.float32) - points
+        distance = _length(to_lamp)
+        to_lamp /= distance
+        cosine = np.maximum(_dot(normals, to_lamp), 0)
+        if lamp.shadows:
+            start = points + SHADOW_OFFSET * normals
+            blocked = self._embree.run(
+                start, to_lamp, dists=distance[:, 0].copy(), query="OCCLUDED"
+            )
+            cosine[blocked != -1] = 0
+        fall_off = 1.0 / (1.0 + (distance / lamp.reach) ** 2)
+        return (cosine * fall_off * lamp.colour).astype(np.float32)
+
+
+def _exposed(light: Array) -> Image:
+    """The picture's codes: exposure control, a soft shoulder for highlights, gamma."""
+    # Exposure control wants the picture's median near the middle.
+    light = light * (MIDDLE_GREY / max(float(np.median(light)), 0.02)) ** EXPOSURE_STRENGTH
+    coded = np.clip(light / (1 + 0.25 * light), 0, 1) ** (1 / GAMMA)
+    return (coded * 255 + 0.5).astype(np.uint8)
+
+
+def _dot(a: Array, b: Array) -> Array:
+    """Of the rows of two arrays, [N, 1]."""
+    product = a * b
+    return product[:, 0:1] + product[:, 1:2] + product[:, 2:3]
+
+
+def _length(vectors: Array) -> Array:
+    """Of rows, [N, 1]."""
+    return np.sqrt(_dot(vectors, vectors))

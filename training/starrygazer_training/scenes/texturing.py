@@ -1,0 +1,98 @@
+"""Texture look-up with mip levels, in linear light."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from starrygazer_training.scenes.soup import Array, Soup
+
+Image = NDArray[np.uint8]
+
+TEXTURE_SIDE = 256  # texels; all textures of a scene are stacked into one array
+MIP_LEVELS = 7
+GAMMA = 2.2
+STEEPEST = 0.15  # cosine; flatter views of a surface are not blurred further
+
+_LINEAR = ((np.arange(256) / 255.0) ** GAMMA).astype(np.float32)
+
+
+def linear(codes: Image) -> Array:
+    """Linear light in 0..1 from sRGB-like codes of any shape."""
+    return np.take(_LINEAR, codes)
+
+
+class TexturedSoup:
+    """Albedo at points on textured triangles.
+
+    Args:
+        soup: triangles.
+        textures: uint8 [T, 256, 256, 3] RGB, sRGB-coded.
+    """
+
+    def __init__(self, soup: Soup, textures: Image) -> None:
+        self._corners = soup.uv.transpose(1, 0, 2).copy()  # [3, N, 2]: gathered corner by corner
+        self._texture = soup.texture
+        self._tiles_per_metre = _tiles_per_metre(soup)
+        self._levels = [textures]  # built when looked at
+
+    def albedo(
+        self, triangle: NDArray[np.int32], weights: Array, pixel: Array, facing: Array
+    ) -> Array:
+        """Linear albedo of each hit from the mip level that fits the pixel's footprint.
+
+        Args:
+            triangle: int32 [N], which was hit.
+            weights: float32 [N, 3] barycentric.
+            pixel: float32 [N] metres that a pixel covers across the ray.
+            facing: float32 [N] cosine between ray and normal, or larger than it.
+
+        Returns:
+            float32 [N, 3].
+        """
+        tiles = pixel * self._tiles_per_metre[triangle]
+        texels = tiles * TEXTURE_SIDE / np.maximum(facing, STEEPEST)
+        level = np.clip(np.log2(np.maximum(texels, 1e-6)).round(), 0, MIP_LEVELS - 1).astype(int)
+        uv = interpolated(self._corners, triangle, weights)
+        # Mirrored tiling has no seams.
+        uv = np.abs((uv + 1.0) % 2.0 - 1.0)
+        which = self._texture[triangle]
+        albedo = np.empty((len(uv), 3), np.float32)
+        for index in np.unique(level):
+            chosen = np.flatnonzero(level == index)
+            side = TEXTURE_SIDE >> index
+            cell = np.minimum((uv[chosen] * side).astype(int), side - 1)
+            albedo[chosen] = linear(self._level(index)[which[chosen], cell[:, 1], cell[:, 0]])
+        return albedo
+
+    def _level(self, index: int) -> Image:
+        while len(self._levels) <= index:
+            self._levels.append(_halved(self._levels[-1]))
+        return self._levels[index]
+
+
+def interpolated(corners: Array, triangle: NDArray[np.int32], weights: Array) -> Array:
+    """Barycentric mean of values [3, N, C] at triangles' corners, [hits, C]."""
+    first, second, third = corners
+    mean = weights[:, 0:1] * first[triangle]
+    mean += weights[:, 1:2] * second[triangle]
+    mean += weights[:, 2:3] * third[triangle]
+    return mean
+
+
+def _tiles_per_metre(soup: Soup) -> Array:
+    """Scale of the texture on each triangle, float32 [N]: the root of the ratio of its areas."""
+    uv = soup.uv[:, 1:] - soup.uv[:, :1]
+    area_uv = np.abs(uv[:, 0, 0] * uv[:, 1, 1] - uv[:, 0, 1] * uv[:, 1, 0])
+    sides = soup.points[:, 1:] - soup.points[:, :1]
+    area = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1)
+    return np.sqrt(area_uv / np.maximum(area, 1e-12))
+
+
+def _halved(textures: Image) -> Image:
+    """Mean of 2x2 texels of every texture."""
+    count, side = textures.shape[:2]
+    tall = textures.reshape(count * side, side, 3)
+    half = cv2.resize(tall, (side // 2, count * side // 2), interpolation=cv2.INTER_AREA)
+    return half.reshape(count, side // 2, side // 2, 3)
