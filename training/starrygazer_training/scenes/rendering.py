@@ -22,6 +22,7 @@ from starrygazer_training.scenes.texturing import (
     GAMMA,
     Image,
     TexturedSoup,
+    by_corner,
     interpolated,
     linear,
 )
@@ -84,15 +85,15 @@ def render(scene: Scene, supersampling: int = 2) -> tuple[Image, Array]:
     camera = scene.camera
     width, height = camera.width * supersampling, camera.height * supersampling
     background = cv2.resize(scene.sky, (width, height), interpolation=cv2.INTER_LINEAR)
-    colour = linear(background.reshape(-1, 3))
+    background = background.reshape(-1, 3)
+    colour = np.empty((height * width, 3), np.float32)
     depth = np.zeros(height * width, np.float32)
     tracer = _Tracer(scene)
     rays = camera.rays(supersampling)
     for first in range(0, len(rays), RAYS_AT_ONCE):
         part = slice(first, first + RAYS_AT_ONCE)
-        seen, distance, light = tracer.trace(rays[part])
-        depth[part][seen] = distance
-        colour[part][seen] = light
+        colour[part] = linear(background[part])
+        tracer.trace(rays[part], colour[part], depth[part])
 
     image = cv2.resize(
         colour.reshape(height, width, 3),
@@ -105,65 +106,81 @@ def render(scene: Scene, supersampling: int = 2) -> tuple[Image, Array]:
 
 
 class _Tracer:
-    """Follows rays from the scene's camera to the first surface and on to the lights."""
+    """Follows rays from the scene's camera to the first surface and on to the lights.
+
+    Vectors of many points are arrays [3, N] here, so that NumPy works on long rows.
+    """
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._embree = EmbreeScene()
         TriangleMesh(self._embree, scene.soup.points)
-        self._normals = scene.soup.normals.transpose(1, 0, 2).copy()
+        self._normals = by_corner(scene.soup.normals)
         self._textured = TexturedSoup(scene.soup, scene.textures)
         self._eye = scene.camera.position.astype(np.float32)
 
-    def trace(self, rays: Array) -> tuple[NDArray[np.intp], Array, Array]:
-        """What rays [N, 3] with unit depth along the optical axis meet.
+    def trace(self, rays: Array, colour: Array, depth: Array) -> None:
+        """Write what rays meet; those that meet nothing leave the arrays as they are.
 
-        Returns:
-            indices [M] of the rays that meet a surface, its depth float32 [M] in metres, and its
-            linear colour float32 [M, 3].
+        Args:
+            rays: float32 [N, 3] with unit depth along the optical axis.
+            colour: float32 [N, 3], gets linear light.
+            depth: float32 [N], gets metres.
         """
         origins = np.empty_like(rays)
         origins[:] = self._eye
         hits = self._embree.run(origins, rays, output=True)
         seen = np.flatnonzero(hits["primID"] >= 0)
-        rays, triangle = rays[seen], hits["primID"][seen]
-        distance = hits["tfar"][seen]  # rays have unit depth, so this is depth
-        weights = np.empty((len(seen), 3), np.float32)
-        weights[:, 1], weights[:, 2] = hits["u"][seen], hits["v"][seen]
-        weights[:, 0] = 1 - weights[:, 1] - weights[:, 2]
+        if not seen.size:
+            return
+        triangle, distance = hits["primID"][seen], hits["tfar"][seen]
+        depth[seen] = distance  # because rays have unit depth
+        weights = np.empty((3, len(seen)), np.float32)
+        weights[1], weights[2] = hits["u"][seen], hits["v"][seen]
+        weights[0] = 1 - weights[1] - weights[2]
 
+        directions = rays.T.take(seen, axis=1)
         normals = interpolated(self._normals, triangle, weights)
         normals /= _length(normals) + np.float32(1e-9)
-        facing = _dot(normals, rays)
+        facing = _dot(normals, directions)
         normals *= np.where(facing > 0, np.float32(-1), np.float32(1))  # surfaces are two-sided
-        points = origins[seen] + distance[:, None] * rays
+        points = self._eye[:, None] + distance * directions
         pixel = distance / self._scene.camera.focal
-        albedo = self._textured.albedo(triangle, weights, pixel, np.abs(facing[:, 0]))
-        return seen, distance, albedo * self._light(points, normals)
+        albedo = self._textured.albedo(triangle, weights, pixel, facing)
+        colour[seen] = albedo * self._light(points, normals).T
 
     def _light(self, points: Array, normals: Array) -> Array:
-        """Light on surface points from everywhere, float32 [N, 3]."""
+        """Light on surface points from everywhere, float32 [3, N]."""
         light = np.empty_like(points)
-        light[:] = self._scene.ambient
-        light *= 0.75 + 0.25 * normals[:, 2:3]  # more of it comes from above
+        light[:] = self._scene.ambient[:, None]
+        light *= 0.75 + 0.25 * normals[2]  # more of it comes from above
         for lamp in self._scene.lights:
             light += self._lit(lamp, points, normals)
         return light
 
     def _lit(self, lamp: Light, points: Array, normals: Array) -> Array:
-        """Light of one lamp on each point, float32 [N, 3]."""
-        to_lamp = lamp.position.astype(np.float32) - points
+        """Light of one lamp on each point, float32 [3, N]."""
+        to_lamp = lamp.position.astype(np.float32)[:, None] - points
         distance = _length(to_lamp)
         to_lamp /= distance
         cosine = np.maximum(_dot(normals, to_lamp), 0)
         if lamp.shadows:
+            turned_to = np.flatnonzero(cosine)
             start = points + SHADOW_OFFSET * normals
-            blocked = self._embree.run(
-                start, to_lamp, dists=distance[:, 0].copy(), query="OCCLUDED"
+            blocked = self._blocked(
+                *(vectors.take(turned_to, axis=1) for vectors in (start, to_lamp)),
+                distance[turned_to],
             )
-            cosine[blocked != -1] = 0
+            cosine[turned_to[blocked]] = 0
         fall_off = 1.0 / (1.0 + (distance / lamp.reach) ** 2)
-        return (cosine * fall_off * lamp.colour).astype(np.float32)
+        return (cosine * fall_off * lamp.colour[:, None]).astype(np.float32)
+
+    def _blocked(self, start: Array, direction: Array, distance: Array) -> NDArray[np.bool_]:
+        """Whether a surface lies on the way, bool [N]."""
+        if not distance.size:
+            return np.zeros(0, bool)
+        rays = [np.ascontiguousarray(vectors.T) for vectors in (start, direction)]
+        return np.asarray(self._embree.run(*rays, dists=distance, query="OCCLUDED") != -1)
 
 
 def _exposed(light: Array) -> Image:
@@ -175,11 +192,11 @@ def _exposed(light: Array) -> Image:
 
 
 def _dot(a: Array, b: Array) -> Array:
-    """Of the rows of two arrays, [N, 1]."""
+    """Of the columns of two arrays [3, N]."""
     product = a * b
-    return product[:, 0:1] + product[:, 1:2] + product[:, 2:3]
+    return np.asarray(product[0] + product[1] + product[2])
 
 
 def _length(vectors: Array) -> Array:
-    """Of rows, [N, 1]."""
-    return np.sqrt(_dot(vectors, vectors))
+    """Of the columns of an array [3, N]."""
+    return np.asarray(np.sqrt(_dot(vectors, vectors)))

@@ -32,10 +32,10 @@ class TexturedSoup:
     """
 
     def __init__(self, soup: Soup, textures: Image) -> None:
-        self._corners = soup.uv.transpose(1, 0, 2).copy()  # [3, N, 2]: gathered corner by corner
-        self._texture = soup.texture
+        self._uv = by_corner(soup.uv)
+        self._texture = soup.texture.astype(np.intp)
         self._tiles_per_metre = _tiles_per_metre(soup)
-        self._levels = [textures]  # built when looked at
+        self._levels = [textures]  # further ones are made when looked at
 
     def albedo(
         self, triangle: NDArray[np.int32], weights: Array, pixel: Array, facing: Array
@@ -44,26 +44,26 @@ class TexturedSoup:
 
         Args:
             triangle: int32 [N], which was hit.
-            weights: float32 [N, 3] barycentric.
+            weights: float32 [3, N] barycentric.
             pixel: float32 [N] metres that a pixel covers across the ray.
-            facing: float32 [N] cosine between ray and normal, or larger than it.
+            facing: float32 [N] dot product of normal and ray.
 
         Returns:
             float32 [N, 3].
         """
         tiles = pixel * self._tiles_per_metre[triangle]
-        texels = tiles * TEXTURE_SIDE / np.maximum(facing, STEEPEST)
+        texels = tiles * TEXTURE_SIDE / np.maximum(np.abs(facing), STEEPEST)
         level = np.clip(np.log2(np.maximum(texels, 1e-6)).round(), 0, MIP_LEVELS - 1).astype(int)
-        uv = interpolated(self._corners, triangle, weights)
-        # Mirrored tiling has no seams.
-        uv = np.abs((uv + 1.0) % 2.0 - 1.0)
-        which = self._texture[triangle]
-        albedo = np.empty((len(uv), 3), np.float32)
-        for index in np.unique(level):
+        u, v = _mirrored(interpolated(self._uv, triangle, weights))
+        texture = self._texture[triangle]
+        albedo = np.empty((len(triangle), 3), np.float32)
+        for index in np.flatnonzero(np.bincount(level)):
+            side = TEXTURE_SIDE >> int(index)
             chosen = np.flatnonzero(level == index)
-            side = TEXTURE_SIDE >> index
-            cell = np.minimum((uv[chosen] * side).astype(int), side - 1)
-            albedo[chosen] = linear(self._level(index)[which[chosen], cell[:, 1], cell[:, 0]])
+            column = np.minimum((u[chosen] * side).astype(int), side - 1)
+            row = np.minimum((v[chosen] * side).astype(int), side - 1)
+            texel = (texture[chosen] * side + row) * side + column
+            albedo[chosen] = linear(self._level(int(index)).reshape(-1, 3)[texel])
         return albedo
 
     def _level(self, index: int) -> Image:
@@ -72,13 +72,26 @@ class TexturedSoup:
         return self._levels[index]
 
 
+def by_corner(values: Array) -> Array:
+    """Values [N, 3, C] of triangles' corners as [3, C, N], from which single numbers are taken."""
+    return np.ascontiguousarray(values.transpose(1, 2, 0))
+
+
 def interpolated(corners: Array, triangle: NDArray[np.int32], weights: Array) -> Array:
-    """Barycentric mean of values [3, N, C] at triangles' corners, [hits, C]."""
-    first, second, third = corners
-    mean = weights[:, 0:1] * first[triangle]
-    mean += weights[:, 1:2] * second[triangle]
-    mean += weights[:, 2:3] * third[triangle]
+    """Barycentric mean [C, hits] of values :func:`by_corner`, for triangles [hits]."""
+    mean = np.empty((corners.shape[1], len(triangle)), np.float32)
+    for out, first, second, third in zip(mean, *corners, strict=True):
+        np.multiply(weights[0], first[triangle], out=out)
+        out += weights[1] * second[triangle]
+        out += weights[2] * third[triangle]
     return mean
+
+
+def _mirrored(uv: Array) -> Array:
+    """Texture coordinates folded into 0..1: mirrored tiling has no seams."""
+    there = uv + 1.0
+    there -= 2 * np.floor(there / 2)
+    return np.abs(there - 1.0)
 
 
 def _tiles_per_metre(soup: Soup) -> Array:
