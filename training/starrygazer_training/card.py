@@ -20,11 +20,12 @@ from starrygazer_training.run_state import NETWORKS, RunFiles
 CARD = "MODEL_CARD.md"
 UNKNOWN = "not recorded"
 ROLES = {
-    "teacher": "head on frozen DINOv2 ViT-S/14 features, learns from measured depth; not in the "
-    "bundle",
-    "student": "`mde.onnx`, learns the teacher's relative depth and features; no measured depth",
+    "teacher": "head on frozen DINOv2 ViT-S/14 features, learns from measured and rendered depth; "
+    "not in the bundle",
+    "student": "`mde.onnx`, learns the teacher's relative depth and features, and rendered depth; "
+    "no measured depth",
     "refinement": "`refinement.onnx`, learns from StarryGazer pairs: segments of relative depth, "
-    "rescaled at random and sampled sparsely; no measured depth",
+    "rescaled at random and sampled sparsely, and from rendered scenes; no measured depth",
 }
 LIMITS = """\
 - The MDE is small: its relative depth alone is coarse, and the result leans on the sparse points

@@ -12,10 +12,12 @@ from argparse import ArgumentError
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from jsonargparse import ArgumentParser, Namespace
+
+Segments = Literal["depth", "depth+rgb", "rgb", "none"]
 
 SECTIONS = ("teacher", "student", "refine")
 
@@ -35,6 +37,11 @@ def _number(low: float, high: float, default: Any = None, weights: bool = True) 
     """
     metadata = {"range": (low, high), "weights": weights}
     return field(default=MISSING if default is None else default, metadata=metadata)
+
+
+def _choice(default: Any) -> Any:
+    """Something else than a number, which gives other weights when it is changed."""
+    return field(default=default, metadata={"weights": True})
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ class RunConfig:
     loader_threads: int = _number(1, 256, 1, weights=False)
 
     def __post_init__(self) -> None:
-        for entry in fields(self):
+        for entry in (e for e in fields(self) if "range" in e.metadata):
             value = getattr(self, entry.name)
             low, high = entry.metadata["range"]
             if not low <= value <= high:  # false for NaN, too
@@ -143,17 +150,33 @@ class StudentConfig(RunConfig):
 
 @dataclass(frozen=True)
 class RefineConfig(RunConfig):
-    """How the refinement network is trained."""
+    """How the refinement network is trained.
+
+    Attributes:
+        mde: whose relative depth it gets: ``student`` or ``accurate`` (the teacher itself), both
+            trained before, or the name or folder of a bundle.
+        segments: what is segmented to make pairs of photographs: ``depth`` as in the paper,
+            ``depth+rgb``, ``rgb``, or ``none`` for one global rescaling.
+        faults: whether sensor faults are simulated.
+        image: whether the network sees the image.
+        relative_depth: whether the network sees relative depth.
+    """
 
     steps: int = _number(1, 100_000_000, 6000)
     batch: int = _number(1, 65_536, 6)
     learning_rate: float = _number(1e-8, 1.0, 1e-3)
     validations: int = _number(1, 100_000, 10, weights=False)
     render_share: float = _number(0.0, 1.0, 0.67)
+    mde: str = _choice("student")
+    segments: Segments = _choice("depth")
+    faults: bool = _choice(True)
+    image: bool = _choice(True)
+    relative_depth: bool = _choice(True)
 
 
 def _licences() -> dict[str, str]:
     return {
+        "renders": "rendered by the training itself, textures from photos",
         "photos": "research use (ImageNet, CamVid, BSDS500, Kodak and others)",
         "kitti_object_frames": "CC BY-NC-SA 3.0",
         "kitti_sfnd": "CC BY-NC-SA 3.0",

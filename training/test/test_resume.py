@@ -20,7 +20,8 @@ def command(root: Path, work: Path) -> list[str]:
     return [
         *(sys.executable, "-m", "starrygazer_training", "mde"),
         *(f"--data={root}", f"--work={work}", "--threads=1"),
-        *(f"--student.steps={STEPS}", "--student.batch=2", "--student.checkpoint_seconds=0"),
+        *(f"--student.steps={STEPS}", "--student.batch=2", "--student.renders=2"),
+        "--student.checkpoint_seconds=0",
     ]
 
 
@@ -40,7 +41,7 @@ def kill_at(step: int, arguments: list[str], files: RunFiles) -> int:
     """Start a training, kill it once it has a checkpoint of ``step``; the checkpoint's step."""
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
-        for _ in range(6000):
+        for _ in range(30_000):  # ten minutes, for busy machines
             if process.poll() is not None:
                 pytest.fail(f"ended by itself: {process.communicate()[1].decode()}")
             if files.checkpoint.exists() and load_checkpoint(files.checkpoint)[0].step >= step:
