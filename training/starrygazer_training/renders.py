@@ -77,7 +77,8 @@ def read_render(folder: Path, index: int) -> tuple[NDArray[np.uint8], NDArray[np
 def encode_depth(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
     """Metres to codes; 0 stays 0, and what lies outside 0.1 to 1000 m moves to the limit."""
     share = np.log(np.maximum(depth, NEAREST) / NEAREST) / np.log(FARTHEST / NEAREST)
-    return np.where(depth > 0, 1 + np.minimum(share, 1) * _CODES, 0).round().astype(np.uint16)
+    code = np.where(depth > 0, 1 + np.minimum(share, 1) * _CODES, 0)
+    return np.asarray(code.round(), np.uint16)
 
 
 def decode_depth(code: NDArray[np.uint16]) -> NDArray[np.float32]:

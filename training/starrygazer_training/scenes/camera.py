@@ -47,7 +47,7 @@ class Camera:
         grid = np.empty((len(v), len(u), 3))
         grid[..., 0], grid[..., 1] = u / self.focal, (v / self.focal)[:, None]
         grid[..., 2] = 1.0
-        return (grid.reshape(-1, 3) @ self.rotation.T).astype(np.float32)
+        return np.asarray(grid.reshape(-1, 3) @ self.rotation.T, np.float32)
 
 
 def random_camera(

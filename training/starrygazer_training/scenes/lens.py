@@ -12,7 +12,7 @@ def through_a_lens(image: Image, rng: np.random.Generator) -> Image:
     """Blur, colour cast, noise and JPEG, each at random, on uint8 [H, W, 3] RGB."""
     picture = image.astype(np.float32)
     if rng.random() < 0.6:
-        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 0.9))
+        cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 0.9), dst=picture)
     picture *= rng.uniform(0.85, 1.15, 3).astype(np.float32)
     picture += rng.normal(0, rng.uniform(0, 6), picture.shape).astype(np.float32)
     clean = np.clip(picture, 0, 255).astype(np.uint8)

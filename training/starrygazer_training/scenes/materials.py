@@ -41,7 +41,7 @@ class Materials:
 
     def photograph(self) -> Image:
         """One of the photographs, uint8 [h, w, 3] RGB."""
-        return self._photographs[self.rng.integers(len(self._photographs))]
+        return self._photographs[int(self.rng.integers(len(self._photographs)))]
 
     def textures(self) -> Image:
         """All of them, uint8 [T, 256, 256, 3] RGB."""
@@ -108,6 +108,18 @@ def open_sky(materials: Materials) -> Image:
     noise = rng.normal(size=(6, 8)).astype(np.float32)
     clouds = cv2.resize(noise, (128, 96), interpolation=cv2.INTER_CUBIC)[..., None]
     return _image(np.clip(high * (1 - t) + low * t + 25 * clouds * rng.random(), 0, 255))
+
+
+def drawn_photograph(rng: Rng) -> Image:
+    """Something in place of a photograph, uint8 [240, 320, 3] RGB: coloured discs on a gradient."""
+    low, high = rng.uniform(0, 255, (2, 3))
+    t = np.linspace(0, 1, 240)[:, None, None]
+    picture = np.tile(_image(low * t + high * (1 - t)), (1, 320, 1))
+    for _ in range(int(rng.integers(10, 60))):
+        centre = int(rng.integers(320)), int(rng.integers(240))
+        colour = [int(c) for c in rng.integers(0, 256, 3)]
+        cv2.circle(picture, centre, int(rng.integers(2, 50)), colour, cv2.FILLED, cv2.LINE_AA)
+    return picture
 
 
 def _image(values: NDArray[np.generic]) -> Image:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from embreex.mesh_construction import TriangleMesh
-from embreex.rtcore_scene import EmbreeScene
+from embreex.mesh_construction import TriangleMesh  # type: ignore[import-untyped]
+from embreex.rtcore_scene import EmbreeScene  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from starrygazer_training.scenes.camera import Camera
@@ -85,14 +85,14 @@ def render(scene: Scene, supersampling: int = 2) -> tuple[Image, Array]:
     camera = scene.camera
     width, height = camera.width * supersampling, camera.height * supersampling
     background = cv2.resize(scene.sky, (width, height), interpolation=cv2.INTER_LINEAR)
-    background = background.reshape(-1, 3)
+    codes = np.asarray(background, np.uint8).reshape(-1, 3)
     colour = np.empty((height * width, 3), np.float32)
     depth = np.zeros(height * width, np.float32)
     tracer = _Tracer(scene)
     rays = camera.rays(supersampling)
     for first in range(0, len(rays), RAYS_AT_ONCE):
         part = slice(first, first + RAYS_AT_ONCE)
-        colour[part] = linear(background[part])
+        colour[part] = linear(codes[part])
         tracer.trace(rays[part], colour[part], depth[part])
 
     image = cv2.resize(
@@ -102,7 +102,7 @@ def render(scene: Scene, supersampling: int = 2) -> tuple[Image, Array]:
     )
     centre = supersampling // 2
     depth = depth.reshape(height, width)[centre::supersampling, centre::supersampling]
-    return _exposed(image), np.ascontiguousarray(depth)
+    return _exposed(np.asarray(image, np.float32)), np.ascontiguousarray(depth)
 
 
 class _Tracer:
@@ -168,12 +168,11 @@ class _Tracer:
             turned_to = np.flatnonzero(cosine)
             start = points + SHADOW_OFFSET * normals
             blocked = self._blocked(
-                *(vectors.take(turned_to, axis=1) for vectors in (start, to_lamp)),
-                distance[turned_to],
+                start.take(turned_to, axis=1), to_lamp.take(turned_to, axis=1), distance[turned_to]
             )
             cosine[turned_to[blocked]] = 0
         fall_off = 1.0 / (1.0 + (distance / lamp.reach) ** 2)
-        return (cosine * fall_off * lamp.colour[:, None]).astype(np.float32)
+        return np.asarray(cosine * fall_off * lamp.colour[:, None], np.float32)
 
     def _blocked(self, start: Array, direction: Array, distance: Array) -> NDArray[np.bool_]:
         """Whether a surface lies on the way, bool [N]."""

@@ -38,7 +38,7 @@ def roadside(
     parts += _row_of_buildings(materials, side, outer, length)
     leaves, bark = materials.texture(0.5), materials.texture(0.3)
     for _ in range(int(rng.integers(0, 12))):
-        at = (rng.uniform(3, length), outer - side * rng.uniform(-3, pavement * 0.9), 0)
+        at = (rng.uniform(3, length), outer - side * rng.uniform(-3, pavement * 0.9), 0.0)
         parts.append(_street_furniture(materials, at, leaves, bark))
     for _ in range(int(rng.integers(0, 4))):
         at = (rng.uniform(4, 40), middle + rng.normal(0, 0.5), kerb)

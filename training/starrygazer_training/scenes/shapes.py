@@ -6,14 +6,13 @@ length in metres of one texture tile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from starrygazer_training.scenes.soup import Array, Soup
+from starrygazer_training.scenes.soup import Array, Soup, Vector
 
 Points = NDArray[np.floating]
 Rng = np.random.Generator
@@ -104,7 +103,7 @@ def cylinder(radius: float, height: float, texture: int, tile: float = 1.0) -> S
     return lathe(profile, texture, tile)
 
 
-def rod(start: Sequence[float], end: Sequence[float], radius: float, texture: int) -> Soup:
+def rod(start: Vector, end: Vector, radius: float, texture: int) -> Soup:
     """Thin open cylinder between two points."""
     a, b = np.asarray(start, float), np.asarray(end, float)
     length = float(np.linalg.norm(b - a)) + 1e-9
@@ -116,7 +115,7 @@ def rod(start: Sequence[float], end: Sequence[float], radius: float, texture: in
 
 
 def superquadric(
-    size: Sequence[float], roundness: tuple[float, float], texture: int, tile: float = 1.0
+    size: Vector, roundness: tuple[float, float], texture: int, tile: float = 1.0
 ) -> Soup:
     """Superellipsoid (Barr 1981): exponents near 0 give a box, 1 an ellipsoid, 2 an octahedron."""
     latitude, longitude = _globe()
@@ -131,9 +130,7 @@ def superquadric(
     return sheet(np.stack([x, y, z], -1), texture, tile)
 
 
-def lump(
-    size: Sequence[float], roughness: float, texture: int, rng: Rng, tile: float = 1.0
-) -> Soup:
+def lump(size: Vector, roughness: float, texture: int, rng: Rng, tile: float = 1.0) -> Soup:
     """Ellipsoid with smooth bumps: stones, bushes, heaps of cloth.
 
     Bumps may reach a little below z = 0 and beyond ``size``.
@@ -150,7 +147,7 @@ def lump(
     return sheet(np.stack([x, y, z], -1), texture, tile)
 
 
-def foliage(size: Sequence[float], leaf: float, count: int, texture: int, rng: Rng) -> Soup:
+def foliage(size: Vector, leaf: float, count: int, texture: int, rng: Rng) -> Soup:
     """Small flat leaves at random inside an ellipsoid: gaps and ragged edges."""
     centre = rng.normal(size=(count, 3))
     centre /= np.linalg.norm(centre, axis=1, keepdims=True)
@@ -258,4 +255,4 @@ def _cross(a: Array, b: Array) -> Array:
 def _unit(vectors: Array) -> Array:
     """Vectors scaled to length 1; those without length stay as they are."""
     length = np.sqrt((vectors * vectors).sum(-1, keepdims=True))
-    return vectors / (length + np.float32(1e-9))
+    return np.asarray(vectors / (length + np.float32(1e-9)))

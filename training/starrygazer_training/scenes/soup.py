@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 Rotation = NDArray[np.float64]
+Vector = Sequence[float] | NDArray[np.float64]
 
 
 def turn(angle: float, axis: int = 2) -> Rotation:
@@ -37,7 +38,7 @@ class Soup:
     uv: Array
     texture: NDArray[np.int32]
 
-    def shifted(self, offset: Sequence[float] | NDArray[np.float64]) -> Soup:
+    def shifted(self, offset: Vector) -> Soup:
         """Moved by metres, without turning."""
         points = self.points + np.asarray(offset, np.float32)
         return Soup(points, self.normals, self.uv, self.texture)

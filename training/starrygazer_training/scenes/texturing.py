@@ -91,7 +91,7 @@ def _mirrored(uv: Array) -> Array:
     """Texture coordinates folded into 0..1: mirrored tiling has no seams."""
     there = uv + 1.0
     there -= 2 * np.floor(there / 2)
-    return np.abs(there - 1.0)
+    return np.asarray(np.abs(there - 1.0))
 
 
 def _tiles_per_metre(soup: Soup) -> Array:
@@ -100,7 +100,7 @@ def _tiles_per_metre(soup: Soup) -> Array:
     area_uv = np.abs(uv[:, 0, 0] * uv[:, 1, 1] - uv[:, 0, 1] * uv[:, 1, 0])
     sides = soup.points[:, 1:] - soup.points[:, :1]
     area = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1)
-    return np.sqrt(area_uv / np.maximum(area, 1e-12))
+    return np.asarray(np.sqrt(area_uv / np.maximum(area, 1e-12)))
 
 
 def _halved(textures: Image) -> Image:
@@ -108,4 +108,4 @@ def _halved(textures: Image) -> Image:
     count, side = textures.shape[:2]
     tall = textures.reshape(count * side, side, 3)
     half = cv2.resize(tall, (side // 2, count * side // 2), interpolation=cv2.INTER_AREA)
-    return half.reshape(count, side // 2, side // 2, 3)
+    return np.asarray(half, np.uint8).reshape(count, side // 2, side // 2, 3)
