@@ -17,8 +17,6 @@ from typing import Any, Literal
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-Segments = Literal["depth", "depth+rgb", "rgb", "none"]
-
 SECTIONS = ("teacher", "student", "refine")
 
 
@@ -168,7 +166,7 @@ class RefineConfig(RunConfig):
     validations: int = _number(1, 100_000, 10, weights=False)
     render_share: float = _number(0.0, 1.0, 0.67)
     mde: str = _choice("student")
-    segments: Segments = _choice("depth")
+    segments: Literal["depth", "depth+rgb", "rgb", "none"] = _choice("depth")
     faults: bool = _choice(True)
     image: bool = _choice(True)
     relative_depth: bool = _choice(True)

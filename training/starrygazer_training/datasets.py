@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 KINECT_INVALID = 65535
+PHOTOGRAPHS = "photos"
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,10 @@ TEACHER_DATASETS = (
 
 def photographs(root: Path) -> list[Frame]:
     """All plain photographs below ``root``/photos, sorted by path."""
-    paths = sorted(p for p in (root / "photos").rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    paths = sorted(p for p in (root / PHOTOGRAPHS).rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
-        raise FileNotFoundError(f"no photographs below {root / 'photos'}")
-    return [Frame("photos", path) for path in paths]
+        raise FileNotFoundError(f"no photographs below {root / PHOTOGRAPHS}")
+    return [Frame(PHOTOGRAPHS, path) for path in paths]
 
 
 def depth_frames(root: Path, dataset: str) -> list[Frame]:

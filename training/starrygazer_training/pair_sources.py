@@ -17,10 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from starrygazer_training.datasets import Frame
+from starrygazer_training.pair_files import PhotographFiles, read_label
 from starrygazer_training.pairs import pseudo_ground_truth, smooth_noise
+from starrygazer_training.relative_depth import read_relative_depth
 from starrygazer_training.renders import read_render
-from starrygazer_training.sparse_patterns import MINIMUM_POINTS, sample_sparse
+from starrygazer_training.sparse_patterns import MINIMUM_POINTS, PatternLaw, sample_sparse
 
 CROP = (256, 320)  # rows, columns
 # The MDE has seen neither the photographs' labels nor the renders' depth so often that it would
@@ -67,19 +68,25 @@ def stack(pairs: Sequence[Pair]) -> Pair:
 
 
 class PhotographPairs:
-    """Photographs, with the MDE's relative depth and segments from the cache.
+    """Photographs with pseudo-ground-truth made of their segments; all kept in memory.
 
     Args:
-        frames: photographs.
-        caches: npz files with ``relative_depth``, ``label`` (teacher's) and ``segments``.
+        photographs: what the caches hold of each.
+        law: of the sparse depth.
     """
 
-    def __init__(self, frames: Sequence[Frame], caches: Sequence[Path]) -> None:
-        self._images = [frame.image() for frame in frames]
-        self._maps: list[dict[str, NDArray[np.generic]]] = []
-        for cache in caches:
-            with np.load(cache, allow_pickle=False) as arrays:
-                self._maps.append({name: arrays[name] for name in arrays.files})
+    def __init__(self, photographs: Sequence[PhotographFiles], law: PatternLaw) -> None:
+        self._law = law
+        self._images = [photograph.frame.image() for photograph in photographs]
+        self._segments = [photograph.segments for photograph in photographs]
+        self._relative: list[NDArray[np.float16]] = []
+        self._labels: list[NDArray[np.float16]] = []
+        for photograph, image in zip(photographs, self._images, strict=True):
+            size = image.shape[0], image.shape[1]
+            relative = read_relative_depth(photograph.relative_depth, size)
+            label = read_label(photograph.relative_depth, photograph.label, size)
+            self._relative.append(relative.astype(np.float16))
+            self._labels.append(label.astype(np.float16))
 
     def __len__(self) -> int:
         return len(self._images)
@@ -87,18 +94,18 @@ class PhotographPairs:
     def pair(self, index: int, seed: int) -> Pair:
         """See :class:`PairSource`."""
         rng = np.random.default_rng(seed)
-        maps = self._maps[index]
         window = _Window(self._images[index].shape, (0.8, 2.0), rng)
-        _, segments = np.unique(window.nearest(maps["segments"]), return_inverse=True)
+        _, segments = np.unique(window.nearest(self._segments[index]), return_inverse=True)
         log_depth = pseudo_ground_truth(
-            window.linear(maps["label"]), segments.reshape(CROP).astype(np.int32), rng
+            window.linear(self._labels[index]), segments.reshape(CROP).astype(np.int32), rng
         )
         return _finish(
             window.linear(self._images[index]) / 255.0,
-            window.linear(maps["relative_depth"]),
+            window.linear(self._relative[index]),
             log_depth,
             np.ones(CROP, bool),
             rng,
+            self._law,
         )
 
 
@@ -107,11 +114,12 @@ class RenderedPairs:
 
     Args:
         folder: of the renders.
-        relative_depth: float16 npy files with the MDE's relative depth, one per scene.
+        relative_depth: cache files of the MDE's relative depth, one per scene.
+        law: of the sparse depth.
     """
 
-    def __init__(self, folder: Path, relative_depth: Sequence[Path]) -> None:
-        self._folder, self._relative_depth = folder, relative_depth
+    def __init__(self, folder: Path, relative_depth: Sequence[Path], law: PatternLaw) -> None:
+        self._folder, self._relative_depth, self._law = folder, relative_depth, law
 
     def __len__(self) -> int:
         return len(self._relative_depth)
@@ -122,7 +130,8 @@ class RenderedPairs:
         image, depth = read_render(self._folder, index)
         unrelated = rng.random() < UNRELATED_SHARE
         other = int(rng.integers(len(self))) if unrelated else index
-        relative_depth = np.load(self._relative_depth[other]).astype(np.float32)
+        size = image.shape[0], image.shape[1]
+        relative_depth = read_relative_depth(self._relative_depth[other], size)
         while True:
             window = _Window(image.shape, (0.9, 2.0), rng)
             part = window.nearest(depth)
@@ -134,7 +143,7 @@ class RenderedPairs:
         spread = np.abs(relative - np.median(relative)).mean()
         strength = rng.uniform(*RELATIVE_DEPTH_NOISE) * rng.random()
         relative = relative + spread * strength * smooth_noise(CROP, rng)
-        return _finish(window.linear(image) / 255.0, relative, log_depth, known, rng)
+        return _finish(window.linear(image) / 255.0, relative, log_depth, known, rng, self._law)
 
 
 class _Window:
@@ -167,9 +176,10 @@ def _finish(
     log_depth: FloatMap,
     known: NDArray[np.bool_],
     rng: np.random.Generator,
+    law: PatternLaw,
 ) -> Pair:
     """Sample the sparse depth, change the exposure, mirror."""
-    sparse = sample_sparse(log_depth, rng, image, known)
+    sparse = sample_sparse(log_depth, rng, image, known, law)
     image = np.clip(image ** rng.uniform(0.7, 1.4) * rng.uniform(0.7, 1.2), 0, 1)
     maps = [image.transpose(2, 0, 1), relative_depth[None], sparse[None], log_depth[None]]
     maps.append(known[None].astype(np.float32))

@@ -8,41 +8,14 @@ difference of the two is a real error of a monocular network, beside those made 
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.segmentation import felzenszwalb
 
 FloatMap = NDArray[np.float32]
 LabelMap = NDArray[np.int32]
-
-SEGMENTATION_SIDE = 288  # longest side in pixels; the graph segmentation's time grows with its area
-
-
-def segment(image: NDArray[np.uint8], relative_depth: FloatMap) -> LabelMap:
-    """Felzenszwalb-Huttenlocher graph segments (IJCV 2004) of relative depth and colour.
-
-    Args:
-        image: uint8 [H, W, 3] RGB; its edges are sharp where those of relative depth are blurred.
-        relative_depth: float32 [H, W] about 0..1.
-
-    Returns:
-        int32 [H, W] labels 0..N-1.
-    """
-    height, width = relative_depth.shape
-    scale = min(1.0, SEGMENTATION_SIDE / max(height, width))
-    size = round(width * scale), round(height * scale)
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    depth = cv2.resize(relative_depth, size, interpolation=cv2.INTER_AREA)
-    colour = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32) / 255.0
-    stack = np.dstack([0.5 * colour, np.clip(depth, -0.5, 1.5)])
-    with warnings.catch_warnings():  # four channels are meant
-        warnings.filterwarnings("ignore", "Got image with third dimension")
-        labels = felzenszwalb(stack, scale=60, sigma=0.6, min_size=40, channel_axis=-1)
-    return cv2.resize(labels.astype(np.int32), (width, height), interpolation=cv2.INTER_NEAREST)
 
 
 @dataclass(frozen=True)

@@ -31,15 +31,22 @@ MULTIPLE = 32
 COARSE_STEPS = 6
 FINE_STEPS = 3
 MAX_LOG_DEVIATION = 4.0
+LARGEST_LOGIT = 15.0
 DEPTH_FEATURES = 8
 BLOCKS = (0, 1, 2, 2, 2)  # residual blocks at each size; full-size maps cost most: keep them thin
 
 
 class Refinement(nn.Module):
-    """See the module's description. About 1.6 million parameters."""
+    """See the module's description. About 1.6 million parameters.
 
-    def __init__(self) -> None:
+    Args:
+        see_image: without, the image is replaced by grey; for an ablation.
+        see_relative_depth: without, relative depth is replaced by a constant; for an ablation.
+    """
+
+    def __init__(self, see_image: bool = True, see_relative_depth: bool = True) -> None:
         super().__init__()
+        self._see_image, self._see_relative_depth = see_image, see_relative_depth
         self.stem = nn.Sequential(_conv(3, 16, stride=2), nn.ReLU())
         self.encoder = nn.ModuleList()
         inputs = 16 + DEPTH_FEATURES
@@ -86,6 +93,10 @@ class Refinement(nn.Module):
         self, image: Tensor, relative_depth: Tensor, sparse_depth: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Centred log depth, log of its expected error, both [B, 1, H, W], and the centre."""
+        if not self._see_image:
+            image = torch.full_like(image, 0.5)
+        if not self._see_relative_depth:
+            relative_depth = torch.zeros_like(relative_depth)
         with torch.autocast("cpu", enabled=False):
             log_sparse, mask, centre = centred_log(sparse_depth)
             aligned = align(relative_depth, log_sparse, mask)
@@ -101,7 +112,7 @@ class Refinement(nn.Module):
         half, quarter = self._unet(torch.cat([self.stem(image - 0.5), *features], 1))
 
         coarse = self.coarse(quarter).float()
-        affinity = torch.softmax(coarse[:, :9], 1)
+        affinity = shares(coarse[:, :9], 1)
         blend = torch.sigmoid(coarse[:, 11:12])
         base = plain + _double(blend) * (guided - plain)
         missing, known4 = pool(samples - base, known)
@@ -113,9 +124,9 @@ class Refinement(nn.Module):
 
         log_depth = base + correction
         fine = self.fine(torch.cat([half, correction, sides - log_depth], 1)).float()
-        affinity = torch.softmax(fine[:, :9], 1)
+        affinity = shares(fine[:, :9], 1)
         log_depth = log_depth + fine[:, 9:10]
-        choice = torch.softmax(torch.cat([torch.zeros_like(log_depth), fine[:, 12:]], 1), 1)
+        choice = shares(torch.cat([torch.zeros_like(log_depth), fine[:, 12:]], 1), 1)
         log_depth = (choice * torch.cat([log_depth, sides], 1)).sum(1, keepdim=True)
         for _ in range(FINE_STEPS):
             log_depth = propagate(log_depth, affinity)
@@ -145,6 +156,12 @@ def confidence(log_error: Tensor) -> Tensor:
     return 1.0 / (1.0 + torch.exp(log_error) / 0.05)
 
 
+def shares(logits: Tensor, dim: int) -> Tensor:
+    """Softmax of moderate logits in plain operators: ONNX Runtime's own is slow across channels."""
+    weights = torch.exp(logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT))
+    return weights / weights.sum(dim, keepdim=True)
+
+
 def propagate(field: Tensor, affinity: Tensor) -> Tensor:
     """One step of spatial propagation: each pixel becomes the affine mean of its 3x3 neighbours.
 
@@ -170,12 +187,10 @@ def convex_upsample(field: Tensor, weights: Tensor) -> Tensor:
         field: [B, 1, H, W].
         weights: [B, 36, H, W] logits, nine per sub-pixel.
     """
-    near = neighbours(field)
-    subpixels = [
-        (torch.softmax(weights[:, 9 * i : 9 * (i + 1)], 1) * near).sum(1, keepdim=True)
-        for i in range(4)
-    ]
-    return F.pixel_shuffle(torch.cat(subpixels, 1), 2)
+    batch, _, height, width = field.shape
+    parts = shares(weights.contiguous().view(batch, 4, 9, height, width), 2)
+    subpixels = (parts * neighbours(field).unsqueeze(1)).sum(2)
+    return F.pixel_shuffle(subpixels, 2)
 
 
 class _Residual(nn.Module):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from starrygazer_training import datasets
 from starrygazer_training.datasets import Frame
-from starrygazer_training.renders import FARTHEST, decode_depth, make_renders
+from starrygazer_training.renders import FARTHEST, decode_depth, make_renders, render_paths
 
 RENDERS = "renders"
 
@@ -27,15 +27,7 @@ def rendered_frames(root: Path, work: Path, count: int) -> list[Frame]:
     """
     folder = render_folder(work)
     make_renders([frame.image_path for frame in datasets.photographs(root)], folder, count)
-    return [
-        Frame(
-            RENDERS,
-            folder / f"{index:06d}.image.png",
-            folder / f"{index:06d}.depth.png",
-            _with_far_sky,
-        )
-        for index in range(count)
-    ]
+    return [Frame(RENDERS, *render_paths(folder, index), _with_far_sky) for index in range(count)]
 
 
 def _with_far_sky(code: NDArray[Any]) -> NDArray[np.floating]:

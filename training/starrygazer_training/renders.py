@@ -33,7 +33,7 @@ def make_renders(photographs: Sequence[Path], folder: Path, count: int, workers:
 
     Args:
         photographs: image files for textures and skies.
-        folder: gets ``NNNNNN.image.png`` and ``NNNNNN.depth.png``.
+        folder: gets ``image/NNNNNN.png`` and ``depth/NNNNNN.png``.
         count: how many scenes there shall be.
         workers: processes.
 
@@ -41,8 +41,9 @@ def make_renders(photographs: Sequence[Path], folder: Path, count: int, workers:
         ValueError: a photograph cannot be read.
         OSError: a file cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    missing = [i for i in range(count) if not _paths(folder, i)[1].exists()]
+    for path in render_paths(folder, 0):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    missing = [i for i in range(count) if not render_paths(folder, i)[1].exists()]
     if not missing:
         return
     chosen = tuple(photographs[:: max(1, len(photographs) // TEXTURE_PHOTOGRAPHS)])
@@ -61,7 +62,7 @@ def read_render(folder: Path, index: int) -> tuple[NDArray[np.uint8], NDArray[np
         FileNotFoundError: this scene was not rendered.
         ValueError: one of its files is damaged.
     """
-    image_path, depth_path = _paths(folder, index)
+    image_path, depth_path = render_paths(folder, index)
     if not depth_path.exists():
         raise FileNotFoundError(f"{depth_path} is missing: render the scenes first")
     image = cv2.imread(str(image_path), cv2.IMREAD_COLOR)
@@ -110,7 +111,7 @@ def _images(paths: tuple[Path, ...]) -> list[NDArray[np.uint8]]:
 def _write(job: tuple[Path, int, tuple[Path, ...]]) -> None:
     folder, index, photographs = job
     image, depth = random_scene(np.random.default_rng(index), _images(photographs))
-    image_path, depth_path = _paths(folder, index)
+    image_path, depth_path = render_paths(folder, index)
     _write_png(image_path, image[..., ::-1])
     _write_png(depth_path, encode_depth(depth))  # last, so that a scene with depth is complete
 
@@ -127,5 +128,12 @@ def _write_png(path: Path, pixels: NDArray[np.generic]) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _paths(folder: Path, index: int) -> tuple[Path, Path]:
-    return folder / f"{index:06d}.image.png", folder / f"{index:06d}.depth.png"
+def image_folder(folder: Path) -> Path:
+    """The images of all scenes and nothing else."""
+    return folder / "image"
+
+
+def render_paths(folder: Path, index: int) -> tuple[Path, Path]:
+    """Image and depth file of a scene."""
+    name = f"{index:06d}.png"
+    return image_folder(folder) / name, folder / "depth" / name
