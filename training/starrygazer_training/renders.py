@@ -68,10 +68,7 @@ def read_render(folder: Path, index: int) -> tuple[NDArray[np.uint8], NDArray[np
     image = cv2.imread(str(image_path), cv2.IMREAD_COLOR)
     code = cv2.imread(str(depth_path), cv2.IMREAD_UNCHANGED)
     if image is None or code is None or code.dtype != np.uint16 or code.shape != image.shape[:2]:
-        raise ValueError(
-            f"{depth_path} or its image is damaged: delete {depth_path.name}, "
-            "and the scene is rendered again"
-        )
+        raise ValueError(f"scene {index} is damaged: delete {depth_path}, and it is rendered again")
     return np.ascontiguousarray(image[..., ::-1], np.uint8), decode_depth(code.astype(np.uint16))
 
 

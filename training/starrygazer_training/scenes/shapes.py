@@ -24,7 +24,8 @@ NOT_ZERO = 1e-3  # metres or radius of a tip: a triangle without area has no nor
 def sheet(points: Points, texture: int, tile: float = 1.0) -> Soup:
     """Smooth surface over a grid of points [rows, columns, 3].
 
-    Texture coordinates follow arc length along rows and columns.
+    Texture coordinates follow arc length along rows and columns. Where a row is a single point, as
+    at the pole of a globe, the normal is zero; what lies around is shaded by its other corners.
     """
     grid = np.asarray(points, np.float32)
     normals = _unit(_cross(_slope(grid, 1), _slope(grid, 0)))
