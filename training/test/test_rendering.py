@@ -246,6 +246,16 @@ def test_texture_coordinates_are_metres(tile: float) -> None:
     np.testing.assert_allclose(np.diff(edges), 20 * tile, atol=1.01)
 
 
+def test_columns_of_a_texture_run_along_u_and_rows_along_v() -> None:
+    textures = striped()
+    textures[GREY] = 5
+    textures[GREY, :64, 192:] = 250  # a quarter of each side, where u is large and v small
+    image, _ = render(scene(wall(5.0, 2.0, tile=4.0), textures=textures))
+    rows, columns = np.nonzero(image[20:100, 40:120, 0] > 128)  # the wall has 80x80 pixels
+    assert (rows.min(), rows.max()) == (0, 19)
+    assert (columns.min(), columns.max()) == (60, 79)
+
+
 def test_tiles_have_no_seams() -> None:
     textures = striped()
     ramp = np.linspace(20, 235, TEXTURE_SIDE).astype(np.uint8)

@@ -51,7 +51,7 @@ def inverse_depth_colours(depth: Array) -> Image:
 
 
 def _labelled(image: Image, label: str) -> Image:
-    picture = image.copy()
+    picture: Image = image.copy()
     for colour, thickness in ((0, 3), (255, 1)):
         place, font = (4, 16), cv2.FONT_HERSHEY_SIMPLEX
         cv2.putText(picture, label, place, font, 0.5, (colour,) * 3, thickness, cv2.LINE_AA)
