@@ -143,3 +143,50 @@ def test_refuses_a_file_outside_the_bundle(bundle: Path) -> None:
     edit(bundle, files={**hashes, "../outside": "0" * 64})
     with pytest.raises(BundleManifestError, match="outside"):
         ModelBundle.load(bundle)
+
+
+def add_fp16(bundle: Path, **entry: str) -> None:
+    """Copies of the graphs as those in float16."""
+    hashes = yaml.safe_load((bundle / "manifest.yaml").read_text())["files"]
+    for name in ("mde", "refinement"):
+        shutil.copy(bundle / f"{name}.onnx", bundle / f"{name}.fp16.onnx")
+        hashes[f"{name}.fp16.onnx"] = hashes[f"{name}.onnx"]
+    files = {"mde": "mde.fp16.onnx", "refinement": "refinement.fp16.onnx", **entry}
+    edit(bundle, files=hashes, fp16=files)
+
+
+def test_a_bundle_without_float16_graphs_has_none(bundle: Path) -> None:
+    assert ModelBundle.load(bundle).fp16 is None
+
+
+def test_float16_graphs_take_the_sizes_of_the_others(bundle: Path) -> None:
+    add_fp16(bundle)
+    loaded = ModelBundle.load(bundle)
+    assert loaded.fp16 is not None
+    assert loaded.mde.path.name == "mde.onnx"
+    assert loaded.fp16.mde.path.name == "mde.fp16.onnx"
+    assert loaded.fp16.refinement.path.name == "refinement.fp16.onnx"
+    assert loaded.fp16.refinement.maximum == loaded.refinement.maximum
+    assert loaded.fp16.mde_size(480, 640) == loaded.mde_size(480, 640)
+    assert loaded.fp16.golden_tolerance == loaded.golden_tolerance
+
+
+def test_refuses_a_tampered_float16_graph(bundle: Path) -> None:
+    add_fp16(bundle)
+    (bundle / "mde.fp16.onnx").write_bytes(b"changed")
+    with pytest.raises(BundleIntegrityError, match=r"mde\.fp16\.onnx"):
+        ModelBundle.load(bundle)
+
+
+@pytest.mark.parametrize("file", ["elsewhere.onnx", "../mde.onnx"])
+def test_refuses_a_float16_graph_without_a_hash(bundle: Path, file: str) -> None:
+    add_fp16(bundle, mde=file)
+    with pytest.raises(BundleManifestError, match="has no hash"):
+        ModelBundle.load(bundle)
+
+
+@pytest.mark.parametrize("entry", [None, "yes", ["mde.onnx"], {"mde": "mde.onnx"}])
+def test_refuses_float16_graphs_that_are_not_both_named(bundle: Path, entry: object) -> None:
+    edit(bundle, fp16=entry)
+    with pytest.raises(BundleManifestError, match="export the bundle again"):
+        ModelBundle.load(bundle)

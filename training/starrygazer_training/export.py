@@ -3,27 +3,86 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnx
 import torch
 import yaml
-from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from starrygazer_ros.completion import DepthCompleter
-from starrygazer_ros.completion.bundle import MANIFEST, SCHEMA
+from starrygazer_ros.completion import DepthCompleter, ModelBundle
+from starrygazer_ros.completion.bundle import MANIFEST, SCHEMA, mde_input_size
+from starrygazer_training.config import ConfigError
+from starrygazer_training.features import image_tensor
+from starrygazer_training.golden import golden_input, moved_to
+from starrygazer_training.graph_check import check_graph
+from starrygazer_training.half_precision import in_half_precision
 
 OPSET = 18
 MAXIMUM_SIDE = 4096
-GOLDEN_SIZE = (120, 160)
 GOLDEN_TOLERANCE = 0.01
+CARD = "MODEL_CARD.md"
+GOLDEN = "golden.npz"
+FP16_FILES = {"mde": "mde.fp16.onnx", "refinement": "refinement.fp16.onnx"}
+FILES = {MANIFEST, CARD, GOLDEN, "mde.onnx", "refinement.onnx", *FP16_FILES.values()}
+
+# Images at whose sizes every graph is compared with PyTorch: tiny, landscape, portrait, wide.
+CHECKED_IMAGES = ((64, 64), (480, 640), (640, 480), (375, 1242))
+FP32_BOUND = 1e-3  # measured: 1e-5 for MDEs, 3e-4 for the refinement's plane fits
+FP16_BOUND = 1e-2  # measured: 1e-3; where all of float16 is rounded, see half_precision, 2e-3
+
+Example = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that becomes a graph with dynamic height and width.
+
+    Attributes:
+        name: of the graph's file, without its ending.
+        model: in evaluation mode.
+        multiple: height and width are multiples of this.
+        inputs: channels of each input by name.
+        outputs: names of the outputs.
+    """
+
+    name: str
+    model: nn.Module
+    multiple: int
+    inputs: dict[str, int]
+    outputs: tuple[str, ...]
+
+    @classmethod
+    def mde(cls, model: nn.Module, multiple: int) -> Network:
+        """Maps an image to relative inverse depth."""
+        return cls("mde", model, multiple, {"image": 3}, ("relative_depth",))
+
+    @classmethod
+    def refinement(cls, model: nn.Module, multiple: int) -> Network:
+        """Maps image, relative depth and sparse depth to depth and confidence."""
+        inputs = {"image": 3, "relative_depth": 1, "sparse_depth": 1}
+        return cls("refinement", model, multiple, inputs, ("depth", "confidence"))
+
+    @property
+    def minimum(self) -> int:
+        """Smallest height and width."""
+        return 2 * self.multiple
+
+    @property
+    def maximum(self) -> int:
+        """Largest height and width."""
+        return MAXIMUM_SIDE // self.multiple * self.multiple
 
 
 def export_onnx(
-    model: nn.Module, inputs: dict[str, int], outputs: list[str], multiple: int, path: Path
+    model: nn.Module, inputs: dict[str, int], outputs: Sequence[str], multiple: int, path: Path
 ) -> None:
     """Write a graph with dynamic height and width.
 
@@ -42,13 +101,14 @@ def export_onnx(
         model.eval(),
         example,
         input_names=list(inputs),
-        output_names=outputs,
+        output_names=list(outputs),
         dynamic_shapes=tuple(shapes for _ in inputs),
         opset_version=OPSET,
         dynamo=True,
         external_data=False,
         verbose=False,
     )
+    assert program is not None  # only the older exporter returns nothing
     graph = program.model_proto
     del graph.metadata_props[:]
     for node in graph.graph.node:  # the exporter records file names of the training machine
@@ -58,48 +118,64 @@ def export_onnx(
     onnx.save(graph, str(path))
 
 
-def golden_input() -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """A drawn scene, free of any licence: a textured floor, a wall and two boxes."""
-    rows, columns = GOLDEN_SIZE
-    v, u = np.mgrid[0:rows, 0:columns].astype(np.float32)
-    depth = np.minimum(6.0, 90.0 / np.maximum(v - 40.0, 1.0)).astype(np.float32)
-    colour = np.dstack([120 + 60 * np.sin(u / 7), 110 + 50 * np.sin(v / 5), 140 - v / 2])
-    for top, left, bottom, right, z, tint in (
-        (50, 20, 95, 60, 2.2, 60),
-        (30, 95, 80, 130, 3.4, 200),
-    ):
-        depth[top:bottom, left:right] = z
-        colour[top:bottom, left:right] = (tint, 255 - tint, 90)
-    image = cv2.GaussianBlur(np.clip(colour, 0, 255).astype(np.uint8), (3, 3), 0)
-    sparse = np.zeros_like(depth)
-    sparse[10::12, 5::4] = depth[10::12, 5::4]
-    return image, sparse
+@torch.inference_mode()
+def check_inputs(
+    mde: Network, mde_pixels: int, refinement: Network
+) -> tuple[list[Example], list[Example]]:
+    """Inputs at which the graphs are compared with PyTorch, for the MDE and for the refinement.
+
+    They are the golden input, stretched to ``CHECKED_IMAGES`` and to the smallest size.
+    """
+    image, sparse = golden_input()
+    smallest = {"image": image_tensor(image, mde.minimum, mde.minimum)}
+    of_mde, of_refinement = [smallest], []
+    for size in CHECKED_IMAGES:
+        limits = mde_pixels, mde.multiple, mde.minimum, mde.maximum
+        small = {"image": image_tensor(image, *mde_input_size(*size, *limits))}
+        height, width = (side + -side % refinement.multiple for side in size)
+        relative_depth = F.interpolate(mde.model(small["image"]), (height, width), mode="bilinear")
+        moved = moved_to(sparse, height, width)
+        of_mde.append(small)
+        of_refinement.append(
+            {
+                "image": image_tensor(image, height, width),
+                "relative_depth": relative_depth,
+                "sparse_depth": torch.from_numpy(moved)[None, None],
+            }
+        )
+    return of_mde, of_refinement
 
 
 def write_bundle(
     folder: Path,
     name: str,
     version: str,
-    mde: nn.Module,
-    mde_multiple: int,
+    mde: Network,
     mde_pixels: int,
-    refinement: nn.Module,
-    refinement_multiple: int,
+    refinement: Network,
     training: dict[str, object],
+    fp16: bool = False,
 ) -> None:
     """Export both networks and write the manifest with hashes and a golden pair.
 
-    ``MODEL_CARD.md`` in the folder is kept and hashed.
+    Everything is written and checked in a folder beside, which takes the place of ``folder`` at the
+    end; when something is wrong, an older bundle stays as it is. Its ``MODEL_CARD.md`` is kept.
+
+    Args:
+        folder: of the bundle; new, empty, or a bundle that is replaced.
+        name: of the bundle.
+        version: of the bundle.
+        mde: monocular depth network.
+        mde_pixels: images are resized to about this many pixels for it.
+        refinement: refinement network.
+        training: where the weights come from, for the manifest.
+        fp16: also write graphs that compute in float16.
+
+    Raises:
+        ConfigError: the folder holds something else than a bundle.
+        GraphMismatchError: a graph computes something else than its network.
+        SelfCheckError: the float16 graphs are too far from the golden output.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    export_onnx(mde, {"image": 3}, ["relative_depth"], mde_multiple, folder / "mde.onnx")
-    export_onnx(
-        refinement,
-        {"image": 3, "relative_depth": 1, "sparse_depth": 1},
-        ["depth", "confidence"],
-        refinement_multiple,
-        folder / "refinement.onnx",
-    )
     manifest: dict[str, object] = {
         "schema": SCHEMA,
         "name": name,
@@ -109,27 +185,61 @@ def write_bundle(
         "mde": {
             "file": "mde.onnx",
             "pixels": mde_pixels,
-            "multiple": mde_multiple,
-            "minimum": 2 * mde_multiple,
-            "maximum": MAXIMUM_SIDE,
+            "multiple": mde.multiple,
+            "minimum": mde.minimum,
+            "maximum": mde.maximum,
         },
         "refinement": {
             "file": "refinement.onnx",
-            "multiple": refinement_multiple,
-            "minimum": refinement_multiple + 1,
-            "maximum": MAXIMUM_SIDE,
+            "multiple": refinement.multiple,
+            "minimum": refinement.multiple + 1,  # images are padded to a multiple
+            "maximum": refinement.maximum,
         },
-        "golden": {"file": "golden.npz", "tolerance": GOLDEN_TOLERANCE},
-        "training": training,
+        "golden": {"file": GOLDEN, "tolerance": GOLDEN_TOLERANCE},
     }
+    if fp16:
+        manifest["fp16"] = dict(FP16_FILES)
+    with _replacement(folder) as new:
+        of_mde, of_refinement = check_inputs(mde, mde_pixels, refinement)
+        differences = _write_graphs(new, mde, of_mde, fp16)
+        differences |= _write_graphs(new, refinement, of_refinement, fp16)
+        manifest["differences"] = differences
+        manifest["training"] = training
+        _write_golden_pair(new, manifest)
+
+
+def _write_graphs(
+    folder: Path, network: Network, examples: Sequence[Example], fp16: bool
+) -> dict[str, float]:
+    """Write the graphs of a network; return how far each is from it, by file."""
+    graphs = [(f"{network.name}.onnx", network.model, FP32_BOUND)]
+    if fp16:
+        half = in_half_precision(network.model)
+        graphs.append((FP16_FILES[network.name], half, FP16_BOUND))
+    differences = {}
+    for file, model, bound in graphs:
+        path = folder / file
+        export_onnx(model, network.inputs, network.outputs, network.multiple, path)
+        found = check_graph(path, network.model, network.outputs, examples, bound)
+        differences[file] = float(f"{found:.2g}")
+        print(f"{file} is within {found:.2g} of the network in PyTorch")
+    return differences
+
+
+def _write_golden_pair(folder: Path, manifest: dict[str, object]) -> None:
+    """Write golden pair and manifest; what ONNX Runtime computes in float32 is the reference."""
     image, sparse = golden_input()
-    np.savez_compressed(folder / "golden.npz", image=image, sparse_depth=sparse, depth=sparse)
+    path = folder / GOLDEN
+    np.savez_compressed(path, image=image, sparse_depth=sparse, depth=sparse)
     _write_manifest(folder, manifest)
-    # The reference is what ONNX Runtime computes with the exported graphs.
     depth = DepthCompleter.from_bundle(folder, backend="onnxruntime").complete(image, sparse).depth
-    np.savez_compressed(folder / "golden.npz", image=image, sparse_depth=sparse, depth=depth)
+    np.savez_compressed(path, image=image, sparse_depth=sparse, depth=depth)
     _write_manifest(folder, manifest)
-    DepthCompleter.from_bundle(folder).self_check()
+    bundle = ModelBundle.load(folder)
+    for kind, checked in (("float32", bundle), ("float16", bundle.fp16)):
+        if checked is not None:
+            difference = DepthCompleter(checked, backend="onnxruntime").self_check()
+            print(f"golden pair: {kind} is within {difference:.2g} of the reference")
 
 
 def _write_manifest(folder: Path, manifest: dict[str, object]) -> None:
@@ -137,3 +247,42 @@ def _write_manifest(folder: Path, manifest: dict[str, object]) -> None:
     hashes = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
     text = yaml.safe_dump({**manifest, "files": hashes}, sort_keys=False)
     (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _replacement(folder: Path) -> Iterator[Path]:
+    """A new folder that takes the place of ``folder`` if the block succeeds, else is removed.
+
+    Raises:
+        ConfigError: ``folder`` holds something else than a bundle.
+    """
+    folder = folder.resolve()
+    _require_bundle_or_nothing(folder)
+    new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{s}") for s in ("new", "old"))
+    new.mkdir(parents=True)
+    try:
+        if (folder / CARD).exists():
+            shutil.copy(folder / CARD, new)
+        yield new
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    finally:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        for leftover in (new, old):
+            if leftover.exists():
+                shutil.rmtree(leftover)
+
+
+def _require_bundle_or_nothing(folder: Path) -> None:
+    """Refuse to replace a folder that holds what no export has written."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ConfigError(f"output is {folder}, which is not a folder")
+    if foreign := sorted({path.name for path in folder.iterdir()} - FILES):
+        raise ConfigError(
+            f"output is {folder}, which holds {', '.join(foreign[:3])}: the whole folder would be "
+            "replaced, so choose another one or an older bundle"
+        )

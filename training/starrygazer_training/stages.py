@@ -7,12 +7,20 @@ import shutil
 from datetime import timedelta
 from importlib.metadata import version as version_of
 from pathlib import Path
+from typing import Literal
 
-from starrygazer_training import completion_training, distillation, distributed, teacher
+from starrygazer_training import (
+    accurate,
+    completion_training,
+    distillation,
+    distributed,
+    pair_files,
+    teacher,
+)
 from starrygazer_training.checkpoints import load_weights
 from starrygazer_training.config import Config, RunConfig, save
 from starrygazer_training.dinov2 import ONNX_SHA256, WHEEL, WHEEL_VERSION
-from starrygazer_training.export import write_bundle
+from starrygazer_training.export import Network, write_bundle
 from starrygazer_training.refinement import MULTIPLE as REFINEMENT_MULTIPLE
 from starrygazer_training.refinement import Refinement
 from starrygazer_training.run_state import (
@@ -26,14 +34,16 @@ from starrygazer_training.run_state import (
 from starrygazer_training.student import MULTIPLE as MDE_MULTIPLE
 
 # Caches below WORK/cache that a network fills; they are worthless once it is trained again.
-CACHES = {"teacher": "teacher_labels", "student": "pairs"}
+CACHES = {"teacher": "teacher_labels"}
+
+Variant = Literal["default", "accurate"]
 
 
 def pairs(config: Config, data: Path, work: Path) -> None:
     """Cache what pairs are drawn from: features, teacher labels, relative depth, segments."""
     with distributed.first_process_first():
         distillation.make_labels(data, work)
-        completion_training.prepare(data, work, config.refine.renders)
+        pair_files.prepare(data, work, config.refine)
 
 
 def mde(config: Config, data: Path, work: Path, force: bool) -> None:
@@ -83,20 +93,44 @@ def _begins(name: str, config: Config, run: RunConfig, work: Path, force: bool) 
     return True
 
 
-def export(work: Path, output: Path, version: str) -> None:
-    """Write the bundle: ONNX graphs, golden pair, manifest."""
+def export(
+    work: Path,
+    output: Path,
+    version: str,
+    variant: Variant = "default",
+    fp16: bool | None = None,
+) -> None:
+    """Write the bundle: ONNX graphs, golden pair, manifest.
+
+    Args:
+        work: folder of the finished runs.
+        output: folder of the bundle; an older bundle there is replaced.
+        version: of the bundle.
+        variant: ``default`` has the student as MDE, ``accurate`` the backbone and the teacher's
+            head.
+        fp16: also write graphs that compute in float16. Not given: only for ``accurate``, because
+            with them the default bundle would be larger than the 20 MB that it may have.
+    """
     if not distributed.is_first():
         return
-    runs = [RunFiles(work, name) for name in NETWORKS]
+    names: tuple[str, ...]
+    if variant == "accurate":
+        names = ("teacher", "refinement")
+        mde, pixels = Network.mde(accurate.load_accurate(work), accurate.MULTIPLE), accurate.PIXELS
+    else:
+        names = NETWORKS
+        mde = Network.mde(distillation.load_student(work), MDE_MULTIPLE)
+        pixels = pair_files.MDE_PIXELS
+    runs = [RunFiles(work, name) for name in names]
+    refinement = load_weights(Refinement(), work / "refinement.safetensors")
+    _note_other_mde(runs[-1], variant)
     write_bundle(
         output,
         name=output.resolve().name,
         version=version,
-        mde=distillation.load_student(work),
-        mde_multiple=MDE_MULTIPLE,
-        mde_pixels=completion_training.MDE_PIXELS,
-        refinement=load_weights(Refinement(), work / "refinement.safetensors"),
-        refinement_multiple=REFINEMENT_MULTIPLE,
+        mde=mde,
+        mde_pixels=pixels,
+        refinement=Network.refinement(refinement, REFINEMENT_MULTIPLE),
         training={
             "recipe": {r.name: (r.read_record() or {}).get("config", "not recorded") for r in runs},
             "torch": version_of("torch"),
@@ -106,8 +140,18 @@ def export(work: Path, output: Path, version: str) -> None:
             },
             "last_validation": {r.name: (r.read_log() or [{}])[-1] for r in runs},
         },
+        fp16=variant == "accurate" if fp16 is None else fp16,
     )
     print(f"wrote {output}")
+
+
+def _note_other_mde(refinement: RunFiles, variant: Variant) -> None:
+    """Say so if the refinement learned from another MDE's relative depth than it will get."""
+    expected = {"default": "student", "accurate": "accurate"}[variant]
+    record = refinement.read_record() or {}
+    learned_from = record.get("config", {}).get("mde", expected)
+    if learned_from != expected:
+        print(f"the refinement learned from relative depth of: {learned_from}, not {expected}")
 
 
 def report_times(work: Path, seconds: dict[str, float]) -> None:
