@@ -39,7 +39,7 @@ def heap(materials: Materials) -> Scene:
 def _ground(materials: Materials) -> Soup:
     rng = materials.rng
     height, texture, tile = rng.uniform(0, 0.05), materials.texture(0.4), rng.uniform(0.4, 2)
-    return shapes.terrain((6, 6), height, texture, rng, tile)
+    return shapes.terrain((14, 14), height, texture, rng, tile)
 
 
 def _thing_on_the_ground(materials: Materials) -> Soup:
@@ -54,9 +54,7 @@ def _thing_in_the_air(materials: Materials) -> Soup:
     rng = materials.rng
     at = np.array([rng.uniform(-0.5, 1.6), rng.uniform(-1.2, 1.2), rng.uniform(0, 1.0)])
     yaw = rng.uniform(0, 6.3)
-    # There and back rounds a little; the scenes of earlier versions have that in their bits.
-    foot = _thing(materials).turned(yaw).shifted(at).shifted(-at)
-    return foot.turned(rng.uniform(0, 6.3), 0).shifted(at)
+    return _thing(materials).turned(yaw).turned(rng.uniform(0, 6.3), 0).shifted(at)
 
 
 def _thing(materials: Materials) -> Soup:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -76,8 +77,8 @@ def render(scene: Scene, supersampling: int = 2) -> tuple[Image, Array]:
 
     Args:
         scene: what is seen.
-        supersampling: rays per pixel side; the image averages them, depth is the central ray's (of
-            an even number, the one right of and below the centre).
+        supersampling: rays per pixel side, which the image averages; depth has a ray of its own
+            through the pixel's centre.
 
     Returns:
         uint8 [H, W, 3] RGB, and float32 [H, W] metres along the optical axis, 0 = sky.
@@ -87,22 +88,20 @@ def render(scene: Scene, supersampling: int = 2) -> tuple[Image, Array]:
     background = cv2.resize(scene.sky, (width, height), interpolation=cv2.INTER_LINEAR)
     codes = np.asarray(background, np.uint8).reshape(-1, 3)
     colour = np.empty((height * width, 3), np.float32)
-    depth = np.zeros(height * width, np.float32)
     tracer = _Tracer(scene)
     rays = camera.rays(supersampling)
     for first in range(0, len(rays), RAYS_AT_ONCE):
         part = slice(first, first + RAYS_AT_ONCE)
         colour[part] = linear(codes[part])
-        tracer.trace(rays[part], colour[part], depth[part])
+        tracer.trace(rays[part], colour[part])
 
     image = cv2.resize(
         colour.reshape(height, width, 3),
         (camera.width, camera.height),
         interpolation=cv2.INTER_AREA,
     )
-    centre = supersampling // 2
-    depth = depth.reshape(height, width)[centre::supersampling, centre::supersampling]
-    return _exposed(np.asarray(image, np.float32)), np.ascontiguousarray(depth)
+    depth = tracer.depth(camera.rays(1)).reshape(camera.height, camera.width)
+    return _exposed(np.asarray(image, np.float32)), depth
 
 
 class _Tracer:
@@ -119,22 +118,29 @@ class _Tracer:
         self._textured = TexturedSoup(scene.soup, scene.textures)
         self._eye = scene.camera.position.astype(np.float32)
 
-    def trace(self, rays: Array, colour: Array, depth: Array) -> None:
-        """Write what rays meet; those that meet nothing leave the arrays as they are.
+    def depth(self, rays: Array) -> Array:
+        """Metres along the optical axis of rays with unit depth, float32 [N], 0 = nothing met."""
+        hits = self._hits(rays)
+        return np.where(hits["primID"] >= 0, hits["tfar"], np.float32(0))
+
+    def _hits(self, rays: Array) -> dict[str, NDArray[Any]]:
+        origins = np.empty_like(rays)
+        origins[:] = self._eye
+        hits: dict[str, NDArray[Any]] = self._embree.run(origins, rays, output=True)
+        return hits
+
+    def trace(self, rays: Array, colour: Array) -> None:
+        """Write the light of what rays meet; those that meet nothing leave their colour as it is.
 
         Args:
             rays: float32 [N, 3] with unit depth along the optical axis.
             colour: float32 [N, 3], gets linear light.
-            depth: float32 [N], gets metres.
         """
-        origins = np.empty_like(rays)
-        origins[:] = self._eye
-        hits = self._embree.run(origins, rays, output=True)
+        hits = self._hits(rays)
         seen = np.flatnonzero(hits["primID"] >= 0)
         if not seen.size:
             return
         triangle, distance = hits["primID"][seen], hits["tfar"][seen]
-        depth[seen] = distance  # because rays have unit depth
         weights = np.empty((3, len(seen)), np.float32)
         weights[1], weights[2] = hits["u"][seen], hits["v"][seen]
         weights[0] = 1 - weights[1] - weights[2]

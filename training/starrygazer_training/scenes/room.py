@@ -93,7 +93,7 @@ def _furniture_along_walls(materials: Materials, size: Floats, eye: Floats) -> l
         angle = side * np.pi / 2
         distance, half = (size[:2] if side % 2 == 0 else size[1::-1]) / 2
         at = turn(angle) @ np.array([distance - 0.4, rng.uniform(-0.85, 0.85) * half, 0])
-        if np.hypot(*(at - eye)[:2]) > 1.1:
+        if np.hypot(*(at - eye)[:2]) > 1.6:
             make = ALONG_WALLS[int(rng.integers(len(ALONG_WALLS)))]
             parts.append(make(materials).turned(angle + np.pi).shifted(at))
     return parts
@@ -104,7 +104,7 @@ def _furniture_in_view(materials: Materials, size: Floats, eye: Floats, yaw: flo
     rng = materials.rng
     parts = []
     for _ in range(int(rng.integers(1, 9))):
-        distance = rng.uniform(0.9, 0.8 * size[:2].max())
+        distance = rng.uniform(1.3, 0.8 * size[:2].max())
         bearing = yaw + rng.uniform(-0.6, 0.6)
         at = np.array([eye[0] + distance * np.cos(bearing), eye[1] + distance * np.sin(bearing), 0])
         if (np.abs(at[:2]) < size[:2] / 2 - 0.3).all():

@@ -19,6 +19,8 @@ from starrygazer_training.scenes.texturing import Image
 LEAST_KNOWN = 0.3  # share of the picture that must not be sky
 NEAREST = 0.15  # metres
 LEAST_RANGE = 1.15  # far / near of a picture that is not just one flat thing
+STEP = 1.05  # far / near of two neighbouring pixels on both sides of an edge
+LEAST_EDGES = 0.003  # share of the pixels that lie at one
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,11 @@ def random_scene(rng: np.random.Generator, photographs: Sequence[Image]) -> tupl
 
 
 def shows_something(depth: Array) -> bool:
-    """Whether a view [H, W] (metres, 0 = sky) is neither sky nor one flat thing nor inside one."""
+    """Whether a view [H, W] (metres, 0 = sky) has objects and is neither sky nor inside one."""
     known = depth > 0
     if known.mean() < LEAST_KNOWN:
         return False
     near, far = np.quantile(depth[known], (0.02, 0.98))
-    return bool(near > NEAREST and far / near > LEAST_RANGE)
+    log_depth = np.log(np.where(known, depth, far))
+    edges = (np.abs(np.diff(log_depth, axis=1)) > np.log(STEP)).mean()
+    return bool(near > NEAREST and far / near > LEAST_RANGE and edges > LEAST_EDGES)

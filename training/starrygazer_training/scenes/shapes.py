@@ -154,7 +154,7 @@ def foliage(size: Vector, leaf: float, count: int, texture: int, rng: Rng) -> So
     centre /= np.linalg.norm(centre, axis=1, keepdims=True)
     centre *= rng.random((count, 1)) ** (1 / 3) * np.asarray(size) / 2
     centre[:, 2] += size[2] / 2
-    a, b = rng.normal(size=(2, count, 3)) * leaf / 2
+    a, b = np.clip(rng.normal(size=(2, count, 3)), -1.5, 1.5) * leaf / 2  # no giant leaves
     corners = np.stack([centre - a, centre + b, centre + a, centre - b], 1).astype(np.float32)
     flat = np.cross(a, b)
     flat /= np.linalg.norm(flat, axis=1, keepdims=True) + 1e-9

@@ -90,7 +90,7 @@ def plant(materials: Materials) -> Soup:
     ]
     vase = shapes.lathe(profile, materials.texture(0.2), 0.5)
     crown = np.array([1, 1, rng.uniform(0.8, 2)]) * rng.uniform(0.3, 0.9)
-    leaf, count = rng.uniform(0.04, 0.15), int(rng.integers(100, 600))
+    leaf, count = rng.uniform(0.03, 0.1), int(rng.integers(100, 600))
     leaves = shapes.foliage(crown, leaf, count, materials.texture(0.5), rng)
     return join([vase, leaves.shifted((0, 0, pot * 1.4))])
 
