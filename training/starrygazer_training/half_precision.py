@@ -1,9 +1,10 @@
 """Networks whose layers compute in float16, for runtimes that take a graph's precision literally.
 
 TensorRT from version 11 chooses no precision itself: it runs what the ONNX file says. Converters of
-ONNX files send what passes between two nodes that stay in float32 through float16, which ruins a
-chain of them: sums overflow and small divisors become 0. So the precision is chosen here, before
-the export, layer by layer:
+ONNX files send what passes between two nodes that stay in float32 through float16, where sums
+overflow and small divisors become 0: with that of ONNX Runtime 1.32 the refinement gave only NaN,
+although no more than its convolutions were to change. So the precision is chosen here, before the
+export, layer by layer:
 
 - Convolutions and linear layers have float16 weights and take their input as float16.
 - All else keeps the precision of its input, and PyTorch promotes float16 with float32 to float32.
