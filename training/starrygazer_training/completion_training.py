@@ -28,7 +28,7 @@ from starrygazer_training.pair_sources import (
 from starrygazer_training.refinement import MULTIPLE, Refinement
 from starrygazer_training.relative_depth import MdeRunner, resized
 from starrygazer_training.rendered_frames import RENDERS
-from starrygazer_training.sparse_patterns import PatternLaw
+from starrygazer_training.sparse.law import PatternLaw
 
 GRADIENT_WEIGHT = 0.5
 SQUARE_WEIGHT = 1.0
@@ -69,8 +69,8 @@ def train(root: Path, work: Path, config: RefineConfig) -> None:
     with distributed.first_process_first():
         files = prepare(root, work, config)
     law = PatternLaw() if config.faults else PatternLaw.without_faults()
-    photographs = PhotographPairs(files.photographs, law)
-    rendered = RenderedPairs(files.renders, files.rendered, law)
+    photographs = PhotographPairs(files.photographs, law, config.crop)
+    rendered = RenderedPairs(files.renders, files.rendered, law, config.crop)
     scenes = _validation_scenes(root, MdeRunner(files.mde))
 
     def draw(rng: random.Random) -> Pair:

@@ -18,6 +18,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 SECTIONS = ("teacher", "student", "refine")
+CROP_MULTIPLE = 32  # of the refinement network's coarsest cells
 
 
 class ConfigError(ValueError):
@@ -57,6 +58,9 @@ class RunConfig:
         warm_up_steps: steps until the learning rate reaches its peak.
         ema_decay: of the exponential moving average of the weights, which is the result.
         gradient_norm: longer gradients are shortened to this.
+        frozen_norm_share: of the steps, the last ones, in which BatchNorm keeps its statistics: the
+            weights then adapt to what the finished network computes. Few samples make noisy
+            statistics.
         seed: of the first weights, the batches and the dropout.
         validations: how often figures are logged over the run.
         checkpoint_seconds: time between two checkpoints.
@@ -75,6 +79,7 @@ class RunConfig:
     warm_up_steps: int = _number(1, 1_000_000, 100)
     ema_decay: float = _number(0.0, 0.999999, 0.998)
     gradient_norm: float = _number(1e-6, 1e6, 1.0)
+    frozen_norm_share: float = _number(0.0, 1.0, 0.25)
     seed: int = _number(0, 2**31 - 1, 0)
     validations: int = _number(1, 100_000, 8, weights=False)
     checkpoint_seconds: float = _number(0.0, 86_400.0, 180.0, weights=False)
@@ -158,10 +163,12 @@ class RefineConfig(RunConfig):
         faults: whether sensor faults are simulated.
         image: whether the network sees the image.
         relative_depth: whether the network sees relative depth.
+        crop_rows: height of a training sample, a multiple of 32.
+        crop_columns: its width, likewise.
     """
 
     steps: int = _number(1, 100_000_000, 6000)
-    batch: int = _number(1, 65_536, 6)
+    batch: int = _number(1, 65_536, 8)
     learning_rate: float = _number(1e-8, 1.0, 1e-3)
     validations: int = _number(1, 100_000, 10, weights=False)
     render_share: float = _number(0.0, 1.0, 0.67)
@@ -170,6 +177,21 @@ class RefineConfig(RunConfig):
     faults: bool = _choice(True)
     image: bool = _choice(True)
     relative_depth: bool = _choice(True)
+    crop_rows: int = _number(32, 2048, 192)
+    crop_columns: int = _number(32, 2048, 256)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("crop_rows", "crop_columns"):
+            if getattr(self, name) % CROP_MULTIPLE:
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)}, it must be a multiple of {CROP_MULTIPLE}"
+                )
+
+    @property
+    def crop(self) -> tuple[int, int]:
+        """Rows and columns of a training sample."""
+        return self.crop_rows, self.crop_columns
 
 
 def _licences() -> dict[str, str]:

@@ -18,6 +18,9 @@ PLANE_RIDGE = 1.0  # pixels; planes of samples that lie closer together are flat
 EXTRAPOLATION_RIDGE = 0.1  # the same, per pixel of distance from the samples' centre
 PLANE_MARGIN = 0.2  # log depth by which a plane may leave the range of the samples
 COORDINATE_UNIT = 256.0  # pixels; keeps second moments well within float32
+GUIDED_LEVELS = 4
+GUIDED_REACH = 1.5  # cells; the 3x3 cells around a pixel reach at least one cell far
+UNGUIDED_SHARE = 1e-4
 RANGE_LEVELS = 4  # the coarsest windows are 96 pixels wide
 RANGE_SAMPLES = 2.5  # samples that a window must hold: three
 NONE = -1e4  # below every log depth
@@ -87,14 +90,74 @@ def local_planes(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         interpolated [B, C, H, W], and a log density of samples [B, 1, H, W], both smooth.
     """
-    height, width = values.shape[-2:]
-    u = (torch.arange(width, device=values.device) / COORDINATE_UNIT).view(1, 1, 1, -1)
-    v = (torch.arange(height, device=values.device) / COORDINATE_UNIT).view(1, 1, -1, 1)
-    u, v = u - u.mean(), v - v.mean()
+    sums = pyramid_sum(_moments(values, mask))
+    return _fit_planes(sums, *_range(values, mask)), torch.log(sums[:, :1] + 1e-12) / 8
+
+
+def guided_planes(values: Tensor, mask: Tensor, features: Tensor) -> Tensor:
+    """Local planes whose samples count less the more their features differ: none across an edge.
+
+    As :func:`local_planes`, with the weight of a sample times exp(-|f - g|^2), f and g being the
+    features of the pixel and of the sample's cell (bilateral weights, Tomasi & Manduchi 1998).
+
+    Args:
+        values: [B, C, H, W], read where the mask is 1.
+        mask: [B, 1, H, W] in {0, 1}; at least one sample.
+        features: [B, D, H, W]; H and W multiples of 8.
+
+    Returns:
+        interpolated [B, C, H, W].
+    """
+    moments = _moments(values, mask)
+    batch, channels, height, width = moments.shape
+    v, u = _coordinates(mask)
+    level = torch.cat([moments, features * mask], 1)
+    # Where the features leave nothing, distance alone decides.
+    total = UNGUIDED_SHARE * pyramid_sum(moments)
+    for index in range(GUIDED_LEVELS):
+        if index:
+            level = 4 * F.avg_pool2d(level, 2)
+        near = neighbours(level, "constant")  # [B, 9 (M + D), h, w]
+        near = F.interpolate(near, scale_factor=float(2**index), mode="nearest")
+        near = near.view(batch, 9, channels + features.shape[1], height, width)
+        count = near[:, :, :1]
+        mean = near / count.clamp_min(0.5)  # the exporter drops the sum with a tiny number
+        du, dv = mean[:, :, 1:2] - u.unsqueeze(1), mean[:, :, 2:3] - v.unsqueeze(1)
+        reach = GUIDED_REACH * 2**index / COORDINATE_UNIT
+        tent = (1 - (du * du + dv * dv) / reach**2).clamp_min(0).square()
+        apart = (mean[:, :, channels:] - features.unsqueeze(1)).square().sum(2, keepdim=True)
+        weight = 2.0 ** (-KERNEL_POWER * index) * tent * torch.exp(-apart)
+        total = total + (weight * near[:, :, :channels]).sum(1)
+    return _fit_planes(total, *_range(values, mask))
+
+
+def _coordinates(like: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows [1, 1, H, 1] and columns [1, 1, 1, W] in units of ``COORDINATE_UNIT`` pixels."""
+    height, width = like.shape[-2:]
+    v = (torch.arange(height, device=like.device) / COORDINATE_UNIT).view(1, 1, -1, 1)
+    u = (torch.arange(width, device=like.device) / COORDINATE_UNIT).view(1, 1, 1, -1)
+    return v - v.mean(), u - u.mean()
+
+
+def _moments(values: Tensor, mask: Tensor) -> Tensor:
+    """[B, 6 + 3 C, H, W]: 1, u, v, u^2, uv, v^2, then z, uz, vz of every channel."""
+    v, u = _coordinates(mask)
     masked = values * mask
     moments = [mask, mask * u, mask * v, mask * u * u, mask * u * v, mask * v * v]
-    sums = pyramid_sum(torch.cat([*moments, masked, masked * u, masked * v], 1))
-    channels = values.shape[1]
+    return torch.cat([*moments, masked, masked * u, masked * v], 1)
+
+
+def _range(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Smallest and largest sample, [B, C, 1, 1]."""
+    lowest = torch.where(mask > 0, values, torch.full_like(values, 1e4)).amin((2, 3), keepdim=True)
+    highest = torch.where(mask > 0, values, torch.full_like(values, -1e4))
+    return lowest, highest.amax((2, 3), keepdim=True)
+
+
+def _fit_planes(sums: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
+    """Value at each pixel of the plane with these weighted moments, [B, C, H, W]."""
+    v, u = _coordinates(sums)
+    channels = lowest.shape[1]
     weight, *first_and_second = sums[:, :6].split(1, 1)
     mu, mv, uu, uv, vv = (moment / (weight + 1e-20) for moment in first_and_second)
     mz, uz, vz = (sums[:, 6:] / (weight + 1e-20)).split(channels, 1)
@@ -106,12 +169,7 @@ def local_planes(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     determinant = torch.maximum(uu * vv - uv * uv, 0.25 * ridge * ridge)
     slope_u, slope_v = (vv * uz - uv * vz) / determinant, (uu * vz - uv * uz) / determinant
     plane = mz + slope_u * du + slope_v * dv
-    lowest = torch.where(mask > 0, values, torch.full_like(values, 1e4)).amin((2, 3), keepdim=True)
-    highest = torch.where(mask > 0, values, torch.full_like(values, -1e4)).amax(
-        (2, 3), keepdim=True
-    )
-    plane = torch.minimum(torch.maximum(plane, lowest - PLANE_MARGIN), highest + PLANE_MARGIN)
-    return plane, torch.log(weight + 1e-12) / 8
+    return torch.minimum(torch.maximum(plane, lowest - PLANE_MARGIN), highest + PLANE_MARGIN)
 
 
 def pyramid_sum(x: Tensor) -> Tensor:
@@ -157,6 +215,19 @@ def local_range(values: Tensor, mask: Tensor) -> Tensor:
         chosen = torch.where(enough, widest, chosen)
     near, far = chosen.split(1, 1)
     return torch.cat([-near, far], 1)
+
+
+def neighbours(field: Tensor, beyond: str = "replicate") -> Tensor:
+    """The 3x3 neighbourhood of each pixel as channels: [B, C, H, W] -> [B, 9 C, H, W].
+
+    Args:
+        field: values.
+        beyond: what lies beyond the border: "replicate" or "constant" zeros.
+    """
+    height, width = field.shape[-2:]
+    padded = F.pad(field, (1, 1, 1, 1), mode=beyond)
+    shifted = [padded[..., y : y + height, x : x + width] for y in range(3) for x in range(3)]
+    return torch.cat(shifted, 1)
 
 
 def _halve(x: Tensor) -> Tensor:

@@ -24,7 +24,8 @@ from starrygazer_training.relative_depth import (
 )
 from starrygazer_training.rendered_frames import render_folder, rendered_frames
 from starrygazer_training.renders import image_folder
-from starrygazer_training.segmentation import SegmentCache, SegmentParams
+from starrygazer_training.segment_cache import SegmentCache
+from starrygazer_training.segmentation import SegmentParams
 
 STUDENT, ACCURATE = "student", "accurate"
 NO_SEGMENTS = "none"

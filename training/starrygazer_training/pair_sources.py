@@ -21,9 +21,9 @@ from starrygazer_training.pair_files import PhotographFiles, read_label
 from starrygazer_training.pairs import pseudo_ground_truth, smooth_noise
 from starrygazer_training.relative_depth import read_relative_depth
 from starrygazer_training.renders import read_render
-from starrygazer_training.sparse_patterns import MINIMUM_POINTS, PatternLaw, sample_sparse
+from starrygazer_training.sparse.law import MINIMUM_POINTS, PatternLaw, sample_sparse
 
-CROP = (256, 320)  # rows, columns
+ZOOM = (0.5, 1.8)  # of a crop; below 1 it shows more of the scene
 # The MDE has seen neither the photographs' labels nor the renders' depth so often that it would
 # be much better on them than in the field; still, the network must not rely on it blindly.
 RELATIVE_DEPTH_NOISE = (0.0, 0.25)  # standard deviation over the spread of relative depth
@@ -73,10 +73,13 @@ class PhotographPairs:
     Args:
         photographs: what the caches hold of each.
         law: of the sparse depth.
+        crop: rows and columns of a sample.
     """
 
-    def __init__(self, photographs: Sequence[PhotographFiles], law: PatternLaw) -> None:
-        self._law = law
+    def __init__(
+        self, photographs: Sequence[PhotographFiles], law: PatternLaw, crop: tuple[int, int]
+    ) -> None:
+        self._law, self._crop = law, crop
         self._images = [photograph.frame.image() for photograph in photographs]
         self._segments = [photograph.segments for photograph in photographs]
         self._relative: list[NDArray[np.float16]] = []
@@ -94,16 +97,16 @@ class PhotographPairs:
     def pair(self, index: int, seed: int) -> Pair:
         """See :class:`PairSource`."""
         rng = np.random.default_rng(seed)
-        window = _Window(self._images[index].shape, (0.8, 2.0), rng)
+        window = _Window(self._images[index].shape, self._crop, rng)
         _, segments = np.unique(window.nearest(self._segments[index]), return_inverse=True)
         log_depth = pseudo_ground_truth(
-            window.linear(self._labels[index]), segments.reshape(CROP).astype(np.int32), rng
+            window.smooth(self._labels[index]), segments.reshape(self._crop).astype(np.int32), rng
         )
         return _finish(
-            window.linear(self._images[index]) / 255.0,
-            window.linear(self._relative[index]),
+            window.smooth(self._images[index]) / 255.0,
+            window.smooth(self._relative[index]),
             log_depth,
-            np.ones(CROP, bool),
+            np.ones(self._crop, bool),
             rng,
             self._law,
         )
@@ -116,10 +119,18 @@ class RenderedPairs:
         folder: of the renders.
         relative_depth: cache files of the MDE's relative depth, one per scene.
         law: of the sparse depth.
+        crop: rows and columns of a sample.
     """
 
-    def __init__(self, folder: Path, relative_depth: Sequence[Path], law: PatternLaw) -> None:
-        self._folder, self._relative_depth, self._law = folder, relative_depth, law
+    def __init__(
+        self,
+        folder: Path,
+        relative_depth: Sequence[Path],
+        law: PatternLaw,
+        crop: tuple[int, int],
+    ) -> None:
+        self._folder, self._relative_depth = folder, relative_depth
+        self._law, self._crop = law, crop
 
     def __len__(self) -> int:
         return len(self._relative_depth)
@@ -133,41 +144,44 @@ class RenderedPairs:
         size = image.shape[0], image.shape[1]
         relative_depth = read_relative_depth(self._relative_depth[other], size)
         while True:
-            window = _Window(image.shape, (0.9, 2.0), rng)
+            window = _Window(image.shape, self._crop, rng)
             part = window.nearest(depth)
             known = part > 0
             if np.count_nonzero(known) >= max(MINIMUM_POINTS, 0.2 * known.size):
                 break
         log_depth = np.log(np.where(known, part, 1.0)).astype(np.float32)
-        relative = window.linear(relative_depth)
+        relative = window.smooth(relative_depth)
         spread = np.abs(relative - np.median(relative)).mean()
         strength = rng.uniform(*RELATIVE_DEPTH_NOISE) * rng.random()
-        relative = relative + spread * strength * smooth_noise(CROP, rng)
-        return _finish(window.linear(image) / 255.0, relative, log_depth, known, rng, self._law)
+        relative = relative + spread * strength * smooth_noise(self._crop, rng)
+        return _finish(window.smooth(image) / 255.0, relative, log_depth, known, rng, self._law)
 
 
 class _Window:
-    """A random part of an image, enlarged by a factor in ``zoom``."""
+    """A random part of an image, scaled by a factor in ``ZOOM`` to the size of a crop."""
 
     def __init__(
-        self, shape: Sequence[int], zoom: tuple[float, float], rng: np.random.Generator
+        self, shape: Sequence[int], crop: tuple[int, int], rng: np.random.Generator
     ) -> None:
         height, width = shape[:2]
-        factor = np.exp(rng.uniform(*np.log(zoom)))
-        factor = max(factor, CROP[0] / height, CROP[1] / width)
-        rows, columns = min(height, round(CROP[0] / factor)), min(width, round(CROP[1] / factor))
+        factor = np.exp(rng.uniform(*np.log(ZOOM)))
+        factor = max(factor, crop[0] / height, crop[1] / width)
+        rows, columns = min(height, round(crop[0] / factor)), min(width, round(crop[1] / factor))
+        self._crop, self._shrinks = crop, factor < 1
         top, left = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
         self._window = slice(top, top + rows), slice(left, left + columns)
 
-    def linear(self, array: NDArray[np.generic]) -> FloatMap:
-        return self._resize(array, cv2.INTER_LINEAR)
+    def smooth(self, array: NDArray[np.generic]) -> FloatMap:
+        return self._resize(array, cv2.INTER_AREA if self._shrinks else cv2.INTER_LINEAR)
 
     def nearest(self, array: NDArray[np.generic]) -> FloatMap:
         return self._resize(array, cv2.INTER_NEAREST)
 
     def _resize(self, array: NDArray[np.generic], interpolation: int) -> FloatMap:
         part = np.ascontiguousarray(array[self._window], dtype=np.float32)
-        return np.asarray(cv2.resize(part, CROP[::-1], interpolation=interpolation), np.float32)
+        return np.asarray(
+            cv2.resize(part, self._crop[::-1], interpolation=interpolation), np.float32
+        )
 
 
 def _finish(

@@ -5,9 +5,10 @@ Five steps, all inside the graph:
 1. **Align** the relative inverse depth to the sparse points with a robust affine fit.
 2. **Interpolate** the sparse depth by local planes, once as it is and once as the residual that
    the fit leaves, which keeps the shape of the relative depth between the points.
-3. **Choose and correct**: a U-Net that sees the image blends the two, adds a correction, and lets
-   it travel along predicted affinities at 1/4 size while the measurements are re-injected (CSPN,
-   Cheng et al. 2018).
+3. **Guide and correct** at 1/4 size: a U-Net that sees all this and the image gives each cell
+   features. Both interpolations are made again, from samples with similar features only, so that
+   planes end where objects do. It blends the two, adds a correction, and lets it travel along
+   predicted affinities while the measurements are re-injected (CSPN, Cheng et al. 2018).
 4. **Sharpen** at 1/2 size: near an edge take the depth of the nearest or the farthest sample
    around, propagate the depth itself, then upsample convexly (RAFT, Teed & Deng 2020), so that each
    pixel takes its depth from the side of an edge on which it lies.
@@ -20,14 +21,25 @@ sparse depth by k multiplies the output by k.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from starrygazer_training.interpolation import align, centred_log, local_planes, local_range, pool
+from starrygazer_training.interpolation import (
+    align,
+    centred_log,
+    guided_planes,
+    local_planes,
+    local_range,
+    neighbours,
+    pool,
+)
 
 WIDTHS = (24, 48, 72, 96, 112)  # at 1/2, 1/4, 1/8, 1/16, 1/32
 MULTIPLE = 32
+EMBEDDING = 8  # features that decide which samples belong together
 COARSE_STEPS = 6
 FINE_STEPS = 3
 MAX_LOG_DEVIATION = 4.0
@@ -63,7 +75,9 @@ class Refinement(nn.Module):
         self.coarse = nn.Conv2d(WIDTHS[1], 9 + 3, 3, padding=1)
         # 3x3 affinities, correction, log of the expected error, trust in what is left at the end,
         # preference for the nearest and the farthest sample around.
-        self.fine = nn.Conv2d(WIDTHS[0] + 3, 9 + 5, 3, padding=1)
+        self.fine = nn.Conv2d(WIDTHS[0] + 4, 9 + 5, 3, padding=1)
+        self.embed = nn.Conv2d(WIDTHS[1], EMBEDDING, 1)
+        self.widen = nn.Conv2d(WIDTHS[1], 4 * 9, 1)
         self.convex = nn.Sequential(
             nn.Conv2d(WIDTHS[0] + 12, 32, 1), nn.ReLU(), nn.Conv2d(32, 4 * 9, 1)
         )
@@ -72,6 +86,10 @@ class Refinement(nn.Module):
             nn.init.zeros_(head.bias)
             head.bias.data[4] = 3.0
         self.fine.bias.data[12:] = -4.0
+        nn.init.zeros_(self.widen.weight)
+        nn.init.zeros_(self.widen.bias)
+        # Bilinear: each quarter of a pixel lies nearest to its centre, then to two sides.
+        self.widen.bias.data.copy_(_bilinear_logits())
 
     def forward(
         self, image: Tensor, relative_depth: Tensor, sparse_depth: Tensor
@@ -111,19 +129,24 @@ class Refinement(nn.Module):
 
         half, quarter = self._unet(torch.cat([self.stem(image - 0.5), *features], 1))
 
+        embedding = self.embed(quarter).float()
         coarse = self.coarse(quarter).float()
         affinity = shares(coarse[:, :9], 1)
         blend = torch.sigmoid(coarse[:, 11:12])
-        base = plain + _double(blend) * (guided - plain)
-        missing, known4 = pool(samples - base, known)
+        with torch.autocast("cpu", enabled=False):
+            measured, known4 = pool(torch.cat([samples, samples - aligned], 1), known)
+            planes = guided_planes(measured, known4, embedding)
+            own, residual = planes.split(1, 1)
+            base = own + blend * (F.avg_pool2d(aligned, 2) + residual - own)
         trust = known4 * torch.sigmoid(coarse[:, 10:11] + 2.0)
+        missing = measured[:, :1] - base
         correction = coarse[:, 9:10]
         for _ in range(COARSE_STEPS):
             correction = trust * missing + (1 - trust) * propagate(correction, affinity)
-        correction = _double(correction)
+        log_depth = convex_upsample(base + correction, self.widen(quarter).float())
 
-        log_depth = base + correction
-        fine = self.fine(torch.cat([half, correction, sides - log_depth], 1)).float()
+        off = (samples - log_depth) * known
+        fine = self.fine(torch.cat([half, off, known, sides - log_depth], 1)).float()
         affinity = shares(fine[:, :9], 1)
         log_depth = log_depth + fine[:, 9:10]
         choice = shares(torch.cat([torch.zeros_like(log_depth), fine[:, 12:]], 1), 1)
@@ -172,14 +195,6 @@ def propagate(field: Tensor, affinity: Tensor) -> Tensor:
     return (affinity * neighbours(field)).sum(1, keepdim=True)
 
 
-def neighbours(field: Tensor) -> Tensor:
-    """The 3x3 neighbourhood of each pixel as channels: [B, 1, H, W] -> [B, 9, H, W]."""
-    height, width = field.shape[-2:]
-    padded = F.pad(field, (1, 1, 1, 1), mode="replicate")
-    shifted = [padded[..., y : y + height, x : x + width] for y in range(3) for x in range(3)]
-    return torch.cat(shifted, 1)
-
-
 def convex_upsample(field: Tensor, weights: Tensor) -> Tensor:
     """Twice the size; each new pixel is a convex combination of its nine coarse neighbours.
 
@@ -191,6 +206,17 @@ def convex_upsample(field: Tensor, weights: Tensor) -> Tensor:
     parts = shares(weights.contiguous().view(batch, 4, 9, height, width), 2)
     subpixels = (parts * neighbours(field).unsqueeze(1)).sum(2)
     return F.pixel_shuffle(subpixels, 2)
+
+
+def _bilinear_logits() -> Tensor:
+    """Logits of :func:`convex_upsample` that make it bilinear, [36]."""
+    logits = torch.full((4, 3, 3), -9.0)
+    for y in range(2):
+        for x in range(2):
+            for row, a in ((1, 0.75), (2 * y, 0.25)):
+                for column, b in ((1, 0.75), (2 * x, 0.25)):
+                    logits[2 * y + x, row, column] = math.log(a * b)
+    return logits.flatten()
 
 
 class _Residual(nn.Module):

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from starrygazer_training.interpolation import align, centred_log, local_planes, local_range
+from starrygazer_training.interpolation import (
+    align,
+    centred_log,
+    guided_planes,
+    local_planes,
+    local_range,
+)
 from starrygazer_training.refinement import Refinement, convex_upsample, propagate
 
 
@@ -165,3 +171,39 @@ def test_local_range_widens_until_it_holds_samples() -> None:
     near, far = local_range(values, mask)[0]
     assert (near == -1.5).all()
     assert (far == 0.5).all()
+
+
+def few_samples() -> torch.Tensor:
+    """One pixel in twelve, [1, 1, 64, 96]."""
+    generator = torch.Generator().manual_seed(3)
+    return (torch.rand(1, 1, 64, 96, generator=generator) < 1 / 12).float()
+
+
+@torch.inference_mode()
+def test_guided_planes_keep_a_plane() -> None:
+    v, u = torch.meshgrid(torch.arange(64.0), torch.arange(96.0), indexing="ij")
+    plane = (0.01 * u - 0.005 * v)[None, None]
+    features = torch.randn(1, 8, 64, 96, generator=torch.Generator().manual_seed(4)) * 0.3
+    error = (guided_planes(plane, few_samples(), features) - plane).abs()
+    assert float(error.mean()) < 0.01  # the plane spans 1.27; the ridge flattens it a little
+
+
+@torch.inference_mode()
+def test_guided_planes_do_not_mix_what_features_tell_apart() -> None:
+    step = torch.zeros(1, 1, 64, 96)
+    step[..., 48:] = 1.0
+    features = torch.zeros(1, 8, 64, 96)
+    features[:, :1] = 4 * step
+    guided = guided_planes(step, few_samples(), features)
+    blind = guided_planes(step, few_samples(), torch.zeros_like(features))
+    assert float((guided - step).abs().mean()) < 0.001
+    assert float((guided - step).abs().max()) < 0.1
+    assert float((blind - step).abs().max()) > 0.3
+
+
+@torch.inference_mode()
+def test_upsampling_starts_bilinear() -> None:
+    field = torch.rand(1, 1, 8, 12, generator=torch.Generator().manual_seed(5))
+    logits = Refinement().widen.bias.view(1, 36, 1, 1).expand(1, 36, 8, 12)
+    bilinear = torch.nn.functional.interpolate(field, scale_factor=2.0, mode="bilinear")
+    torch.testing.assert_close(convex_upsample(field, logits), bilinear, atol=2e-3, rtol=0)

@@ -10,15 +10,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from starrygazer_training import segmentation
-from starrygazer_training.segmentation import (
-    SamParams,
-    SegmentCache,
-    SegmentParams,
-    labels_from_masks,
-    segment,
-    segment_with_sam,
-)
+from starrygazer_training import sam, segment_cache
+from starrygazer_training.sam import SamParams, labels_from_masks, segment_with_sam
+from starrygazer_training.segment_cache import SegmentCache
+from starrygazer_training.segmentation import SegmentParams, segment
 
 SHAPE = (96, 128)
 INSIDE, OUTSIDE = (50, 65), (5, 5)
@@ -138,7 +133,7 @@ def test_without_masks_there_is_one_segment() -> None:
 
 def test_sam_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    segmentation._load_sam.cache_clear()
+    sam._load_sam.cache_clear()
     with pytest.raises(ImportError, match="pip install transformers"):
         segment_with_sam(photograph()[0], tmp_path)
 
@@ -219,7 +214,7 @@ class HalfSam(torch.nn.Module):
 def test_sam_masks_come_back_in_the_photograph_without_duplicates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(segmentation, "_load_sam", lambda _: HalfSam())
+    monkeypatch.setattr(sam, "_load_sam", lambda _: HalfSam())
     labels = segment_with_sam(photograph()[0], tmp_path)
     assert labels.max() == 1
     assert (labels[:, :62] == labels[0, 0]).all()
@@ -230,13 +225,13 @@ def test_sam_masks_come_back_in_the_photograph_without_duplicates(
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[SegmentParams]:
     """Options of every segmentation that was really made."""
     made: list[SegmentParams] = []
-    real = segmentation.segment
+    real = segment_cache.segment
 
     def counting(depth: np.ndarray, image: np.ndarray | None, params: SegmentParams) -> np.ndarray:
         made.append(params)
         return real(depth, image, params)
 
-    monkeypatch.setattr(segmentation, "segment", counting)
+    monkeypatch.setattr(segment_cache, "segment", counting)
     return made
 
 
@@ -326,7 +321,7 @@ def test_sam_segments_are_cached_by_their_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image, relative = photograph()
-    monkeypatch.setattr(segmentation, "_load_sam", lambda _: HalfSam())
+    monkeypatch.setattr(sam, "_load_sam", lambda _: HalfSam())
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(b"one")
     first = SegmentCache(tmp_path / "cache", SamParams(tmp_path))
