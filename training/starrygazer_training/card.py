@@ -21,12 +21,14 @@ CARD = "MODEL_CARD.md"
 UNKNOWN = "not recorded"
 ROLES = {
     "teacher": "head on frozen DINOv2 ViT-S/14 features, learns from measured and rendered depth; "
-    "not in the bundle",
+    "in `mde.onnx` of an accurate bundle, in no other",
     "student": "`mde.onnx`, learns the teacher's relative depth and features, and rendered depth; "
     "no measured depth",
     "refinement": "`refinement.onnx`, learns from StarryGazer pairs: segments of relative depth, "
     "rescaled at random and sampled sparsely, and from rendered scenes; no measured depth",
 }
+# Names of methods in the benchmark's JSON.
+OURS, GREY, AFFINE_ROBUST = "ours", "grey image", "affine robust"
 LIMITS = """\
 - The MDE is small: its relative depth alone is coarse, and the result leans on the sparse points
   more than on the image.
@@ -56,9 +58,10 @@ def write(
     if not manifest_path.exists():
         raise FileNotFoundError(f"{manifest_path} is missing: run starrygazer-train export first")
     manifest = yaml.safe_load(manifest_path.read_text(encoding="utf-8"))
-    runs = [RunFiles(work, name) for name in NETWORKS]
+    weights = manifest["training"]["weights"]
+    runs = [run for name in NETWORKS if (run := RunFiles(work, name)).result.name in weights]
     for run in runs:
-        exported = manifest["training"]["weights"].get(run.result.name)
+        exported = weights[run.result.name]
         if hashlib.sha256(run.result.read_bytes()).hexdigest() != exported:
             raise ConfigError(f"{bundle} was not exported from {run.result}: run export again")
     records = {run.name: run.read_record() or {} for run in runs}
@@ -111,7 +114,7 @@ def _data(records: Mapping[str, Mapping[str, Any]], licences: Mapping[str, str])
             learned.append((name, data_set, count, "" if data_set == UNKNOWN else licence))
         seen = ", ".join(f"{frames} of {s}" for s, frames in record.get("watched", {}).items())
         watched.append(f"- {name}: {seen or UNKNOWN}")
-    roles = "\n".join(f"- {name}: {role}" for name, role in ROLES.items())
+    roles = "\n".join(f"- {name}: {ROLES[name]}" for name in records)
     table = _table(("network", "data set", "frames learned from", "licence of the data"), learned)
     return (
         f"{roles}\n\n{table}\n\nFrames that were only validated on while training:\n\n"
@@ -169,22 +172,45 @@ def _scores(path: Path | None, manifest: Mapping[str, Any]) -> str:
         return "Not evaluated: `starrygazer-train evaluate --json FILE`, then `card --scores FILE`."
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: run starrygazer-train evaluate --json first")
+    named = manifest["name"], manifest["version"]
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-        scored, named = f"{report['bundle']} {report['version']}", _name(manifest)
-        cases = report["cases"]
-        methods = list(dict.fromkeys(m for case in cases for m in case["methods"]))
-        rows = [
-            (f"{c['case']} ({c['frames']})", *(_errors(c["methods"].get(m)) for m in methods))
-            for c in cases
-        ]
+        scored = {(b["name"], b["version"]): b["label"] for b in report["bundles"]}
+        label = scored.get(named)
+        rows = [_score_row(case, label) for case in report["cases"]] if label else []
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise ConfigError(f"{path} is not what evaluate --json writes: {error!r}") from None
-    if scored != named:
-        raise ConfigError(f"{path} has the scores of {scored}, the bundle is {named}")
+    if not label:
+        has = ", ".join(f"{name} {version}" for name, version in scored) or "no bundle"
+        raise ConfigError(f"{path} has the scores of {has}, the bundle is {_name(manifest)}")
+    header = (
+        "data, sparse depth (frames)",
+        "ours",
+        "ours, grey image",
+        "MDE alone, affine fit",
+        "best baseline",
+        "AUSE",
+        "AUSE by distance",
+    )
     return (
         "RMSE / MAE in metres, printed by `starrygazer-train evaluate` (every method of a row on "
-        "the same pixels):\n\n" + _table(("data, sparse depth (frames)", *methods), rows)
+        "the same pixels). The best baseline is that with the smallest RMSE. AUSE: area between "
+        "the sparsification curves of RMSE by confidence and by true error, less is better; beside "
+        "it that of the distance to the nearest sparse point.\n\n" + _table(header, rows)
+    )
+
+
+def _score_row(case: Mapping[str, Any], label: str) -> tuple[str, ...]:
+    """A row of the table of scores from a case of the benchmark's JSON."""
+    rows = {row["method"]: row for row in case["rows"] if row["bundle"] in (None, label)}
+    ours, grey, mde = rows[OURS], rows[GREY], rows[AFFINE_ROBUST]
+    others = [row for name, row in rows.items() if name not in (OURS, GREY)]
+    best = min(others, key=lambda row: float(row["errors"]["rmse"]))
+    return (
+        f"{case['case']} ({case['frames']})",
+        *(_errors(row["errors"]) for row in (ours, grey, mde)),
+        f"{_errors(best['errors'])} {best['method']}",
+        *(_ause(ours[curves]) for curves in ("sparsification", "sparsification_by_distance")),
     )
 
 
@@ -192,8 +218,12 @@ def _name(manifest: Mapping[str, Any]) -> str:
     return f"{manifest['name']} {manifest['version']}"
 
 
-def _errors(errors: Mapping[str, float] | None) -> str:
-    return "" if errors is None else f"{errors['rmse']:.3f} / {errors['mae']:.3f}"
+def _errors(errors: Mapping[str, float]) -> str:
+    return f"{errors['rmse']:.3f} / {errors['mae']:.3f}"
+
+
+def _ause(curves: Mapping[str, Any] | None) -> str:
+    return "" if curves is None else f"{curves['ause_rmse']:.3f}"
 
 
 def _recipe(records: Mapping[str, Mapping[str, Any]]) -> str:

@@ -18,6 +18,7 @@ import sys
 import time
 from argparse import ArgumentError
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
@@ -86,17 +87,19 @@ def _parse(arguments: list[str]) -> tuple[str, Namespace]:
         stage.add_argument("--work", type=Path, required=True, help="results, checkpoints, caches")
         if name in NEED_OUTPUT:
             stage.add_argument("--output", type=Path, required=True, help="bundle folder")
-            stage.add_argument("--version", default="0.1.0", help="version of the bundle")
+            stage.add_argument("--version", default="0.2.0", help="version of the bundle")
             stage.add_argument(
                 "--scores", type=Path | None, help="JSON file of evaluate, for the model card"
             )
-        if name == "export":
+        if name != "card":
             stage.add_argument(
                 "--variant",
                 type=Literal["default", "accurate"],
                 default="default",
-                help="MDE of the bundle: the student (default), or backbone and teacher's head",
+                help="MDE of the bundle: the student (default), or backbone and teacher's head; "
+                "each variant in a WORK of its own",
             )
+        if name in ("export", "all"):
             stage.add_argument(
                 "--fp16",
                 type=bool | None,
@@ -126,16 +129,19 @@ def _run(command: str, options: Namespace, config: Config) -> None:
     from starrygazer_training import card, distributed, stages
 
     torch.set_num_threads(options.threads)
+    variant = options.get("variant", "default")
+    if variant == "accurate":
+        config = replace(config, refine=replace(config.refine, mde=variant))
     trained = config, options.get("data"), options.work, options.force_resume
     actions: dict[str, Callable[[], None]] = {
-        "mde": lambda: stages.mde(*trained),
+        "mde": lambda: stages.mde(*trained, variant),
         "pairs": lambda: stages.pairs(config, options.data, options.work),
         "refine": lambda: stages.refine(*trained),
         "export": lambda: stages.export(
             options.work,
             options.output,
             options.version,
-            options.get("variant", "default"),
+            variant,
             options.get("fp16"),
         ),
         "card": lambda: card.write(options.output, options.work, config.licences, options.scores),

@@ -25,9 +25,11 @@ from starrygazer_training.pair_sources import (
     RenderedPairs,
     stack,
 )
+from starrygazer_training.pictures import relative_depth_strip
 from starrygazer_training.refinement import MULTIPLE, Refinement
 from starrygazer_training.relative_depth import MdeRunner, resized
 from starrygazer_training.rendered_frames import RENDERS
+from starrygazer_training.run_log import Validation
 from starrygazer_training.sparse.law import PatternLaw
 
 GRADIENT_WEIGHT = 0.5
@@ -88,8 +90,9 @@ def train(root: Path, work: Path, config: RefineConfig) -> None:
         )
         return completion_loss(log_depth, log_error, batch.log_depth - centre, batch.known)
 
-    def validate(model: nn.Module) -> dict[str, float]:
+    def validate(model: nn.Module) -> Validation:
         figures: dict[str, list[float]] = {}
+        pictures: dict[str, NDArray[np.uint8]] = {}
         for scene in scenes:
             depth, _ = model(*scene.inputs)
             rows, columns = scene.truth.shape
@@ -99,7 +102,9 @@ def train(root: Path, work: Path, config: RefineConfig) -> None:
             figures.setdefault(f"{name} barycentric", []).append(
                 _rmse(scene.interpolated, scene.truth)
             )
-        return {name: float(np.mean(values)) for name, values in figures.items()}
+            if name not in pictures:
+                pictures[name] = _picture(scene, ours)
+        return Validation({name: float(np.mean(v)) for name, v in figures.items()}, pictures)
 
     torch.manual_seed(config.seed)
     model = Refinement(see_image=config.image, see_relative_depth=config.relative_depth)
@@ -117,6 +122,14 @@ class _Scene:
     inputs: tuple[Tensor, Tensor, Tensor]
     truth: NDArray[np.float32]
     interpolated: NDArray[np.float32]
+
+
+def _picture(scene: _Scene, depth: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Image, inverse depth of the network and of the truth (far where there is none)."""
+    rows, columns = depth.shape
+    inverse = np.divide(1.0, scene.truth, out=np.zeros_like(depth), where=scene.truth > 0)
+    maps = (torch.from_numpy(values)[None] for values in (1.0 / depth, inverse))
+    return relative_depth_strip(scene.inputs[0][0, :, :rows, :columns], *maps)
 
 
 def _validation_scenes(root: Path, mde: MdeRunner) -> list[_Scene]:

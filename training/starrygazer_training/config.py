@@ -128,6 +128,7 @@ class TeacherConfig(RunConfig):
     """
 
     steps: int = _number(1, 100_000_000, 1500)
+    chunks: int = _number(1, 65_536, 2)
     batch: int = _number(1, 65_536, 8)
     learning_rate: float = _number(1e-8, 1.0, 1e-3)
     renders: int = _number(0, 1_000_000, 1200)
@@ -144,7 +145,8 @@ class StudentConfig(RunConfig):
         feature_weight: of the loss between the student's and the backbone's features.
     """
 
-    steps: int = _number(1, 100_000_000, 5000)
+    steps: int = _number(1, 100_000_000, 3300)
+    chunks: int = _number(1, 65_536, 2)
     batch: int = _number(1, 65_536, 8)
     learning_rate: float = _number(1e-8, 1.0, 2e-3)
     render_share: float = _number(0.0, 1.0, 0.4)
@@ -167,7 +169,8 @@ class RefineConfig(RunConfig):
         crop_columns: its width, likewise.
     """
 
-    steps: int = _number(1, 100_000_000, 6000)
+    steps: int = _number(1, 100_000_000, 4500)
+    chunks: int = _number(1, 65_536, 2)
     batch: int = _number(1, 65_536, 8)
     learning_rate: float = _number(1e-8, 1.0, 1e-3)
     validations: int = _number(1, 100_000, 10, weights=False)

@@ -109,24 +109,27 @@ def guided_planes(values: Tensor, mask: Tensor, features: Tensor) -> Tensor:
         interpolated [B, C, H, W].
     """
     moments = _moments(values, mask)
-    batch, channels, height, width = moments.shape
+    channels = moments.shape[1]
+    batch, _, height, width = moments.shape
     v, u = _coordinates(mask)
     level = torch.cat([moments, features * mask], 1)
+    here = torch.cat([u.expand_as(mask), v.expand_as(mask), features], 1).unsqueeze(1)
     # Where the features leave nothing, distance alone decides.
     total = UNGUIDED_SHARE * pyramid_sum(moments)
     for index in range(GUIDED_LEVELS):
         if index:
             level = 4 * F.avg_pool2d(level, 2)
-        near = neighbours(level, "constant")  # [B, 9 (M + D), h, w]
+        # Means of each cell's place and features; the exporter drops a sum with a tiny number.
+        share = 1 / level[:, :1].clamp_min(0.5)
+        means = torch.cat([level[:, 1:3], level[:, channels:]], 1) * share
+        near = neighbours(torch.cat([level[:, :channels], means], 1), "constant")
         near = F.interpolate(near, scale_factor=float(2**index), mode="nearest")
-        near = near.view(batch, 9, channels + features.shape[1], height, width)
-        count = near[:, :, :1]
-        mean = near / count.clamp_min(0.5)  # the exporter drops the sum with a tiny number
-        du, dv = mean[:, :, 1:2] - u.unsqueeze(1), mean[:, :, 2:3] - v.unsqueeze(1)
+        near = near.view(batch, 9, -1, height, width)
+        apart = (near[:, :, channels:] - here).square()
         reach = GUIDED_REACH * 2**index / COORDINATE_UNIT
-        tent = (1 - (du * du + dv * dv) / reach**2).clamp_min(0).square()
-        apart = (mean[:, :, channels:] - features.unsqueeze(1)).square().sum(2, keepdim=True)
-        weight = 2.0 ** (-KERNEL_POWER * index) * tent * torch.exp(-apart)
+        tent = (1 - apart[:, :, :2].sum(2, keepdim=True) / reach**2).clamp_min(0).square()
+        similar = torch.exp(-apart[:, :, 2:].sum(2, keepdim=True))
+        weight = 2.0 ** (-KERNEL_POWER * index) * tent * similar
         total = total + (weight * near[:, :, :channels]).sum(1)
     return _fit_planes(total, *_range(values, mask))
 

@@ -46,7 +46,7 @@ def pairs(config: Config, data: Path, work: Path) -> None:
         pair_files.prepare(data, work, config.refine)
 
 
-def mde(config: Config, data: Path, work: Path, force: bool) -> None:
+def mde(config: Config, data: Path, work: Path, force: bool, variant: Variant = "default") -> None:
     """Train the teacher, label the photographs with it, distil the student from it.
 
     Args:
@@ -54,10 +54,11 @@ def mde(config: Config, data: Path, work: Path, force: bool) -> None:
         data: folder with photographs and depth.
         work: folder of caches, checkpoints and results.
         force: continue and keep what another configuration began.
+        variant: of the bundle that shall come out; ``accurate`` needs no student.
     """
     if _begins("teacher", config, config.teacher, work, force):
         teacher.train(data, work, config.teacher)
-    if _begins("student", config, config.student, work, force):
+    if variant == "default" and _begins("student", config, config.student, work, force):
         with distributed.first_process_first():
             distillation.make_labels(data, work)
         distillation.train(data, work, config.student)

@@ -24,6 +24,7 @@ QUICK = [
     *("--student.steps=2", "--student.renders=2"),
     *("--refine.steps=2", "--refine.renders=2"),
 ]
+ONE_CHUNK = ["--teacher.chunks=1", "--student.chunks=1"]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]
     root = tmp_path_factory.mktemp("cli")
     write_data(root / "data")
     write_features(root / "data", root / "work" / "cache")
-    sizes = ["--teacher.batch=2", "--student.batch=2"]
+    sizes = ["--teacher.batch=2", "--student.batch=2", *ONE_CHUNK]
     assert cli.main(["all", *places(root), "--version=0.2.0", *QUICK, *sizes]) == 0
     return root / "data", root / "work", root / "tiny"
 
@@ -41,11 +42,14 @@ def places(root: Path) -> list[str]:
     return [f"--data={root / 'data'}", f"--work={root / 'work'}", f"--output={root / 'tiny'}"]
 
 
-def scores(path: Path, version: str) -> Path:
-    errors = {"rmse": 0.1234, "mae": 0.0567}
-    case = {"case": "rooms", "frames": 3, "methods": {"ours": errors, "nearest": errors}}
-    path.write_text(json.dumps({"bundle": "tiny", "version": version, "cases": [case]}))
-    return path
+@pytest.fixture(scope="module")
+def scores(folders: tuple[Path, Path, Path]) -> Path:
+    """What ``evaluate`` says about the bundle on a scene of the benchmark."""
+    _, work, bundle = folders
+    report = work / "scores.json"
+    places = [f"--bundle={bundle}", f"--data={work}", f"--json={report}"]
+    assert cli.main(["evaluate", "--only", "motorcycle, 4 lines", *places]) == 0
+    return report
 
 
 def test_all_makes_a_bundle_that_runs(folders: tuple[Path, Path, Path]) -> None:
@@ -60,18 +64,23 @@ def test_all_makes_a_bundle_that_runs(folders: tuple[Path, Path, Path]) -> None:
     assert (work / "tensorboard" / "student").is_dir()
 
 
-def test_the_card_tells_what_the_runs_recorded(folders: tuple[Path, Path, Path]) -> None:
+def test_the_card_tells_what_the_runs_recorded(
+    folders: tuple[Path, Path, Path], scores: Path
+) -> None:
     _, work, bundle = folders
     arguments = ["card", f"--work={work}", f"--output={bundle}", "--licences.photos=drawn"]
-    report = scores(work / "scores.json", "0.2.0")
-    assert cli.main([*arguments, f"--scores={report}"]) == 0
+    assert cli.main([*arguments, f"--scores={scores}"]) == 0
     card = (bundle / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert card.startswith("# Model card: tiny 0.2.0\n")
     assert f"| student | photos | {PHOTOS - 1} | drawn |" in card
     assert f"| refinement | photos | {PHOTOS} | drawn |" in card
     assert "| refinement | renders | 2 | rendered by the training itself" in card
     assert f"| teacher | seven_scenes_redkitchen | {FRAMES - 1} | non-commercial |" in card
-    assert "| rooms (3) | 0.123 / 0.057 | 0.123 / 0.057 |" in card
+    (case,) = json.loads(scores.read_text())["cases"]
+    ours = next(row for row in case["rows"] if row["method"] == "ours")
+    rmse, mae = ours["errors"]["rmse"], ours["errors"]["mae"]
+    assert f"| motorcycle, 4 lines (1) | {rmse:.3f} / {mae:.3f} | " in card
+    assert f"| {ours['sparsification']['ause_rmse']:.3f} | " in card
     record = RunFiles(work, "student").read_record()
     assert record is not None
     assert f"| {record['loss']:.4f} |" in card
@@ -103,10 +112,14 @@ def test_a_bundle_of_another_work_folder_is_refused(
 
 
 def test_scores_of_another_bundle_are_refused(
-    folders: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
+    folders: tuple[Path, Path, Path],
+    scores: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     _, work, bundle = folders
-    report = scores(work / "other.json", "0.1.0")
+    report = tmp_path / "other.json"
+    report.write_text(scores.read_text().replace('"0.2.0"', '"0.1.0"'))
     arguments = ["card", f"--work={work}", f"--output={bundle}", f"--scores={report}"]
     assert cli.main(arguments) == 2
     assert "has the scores of tiny 0.1.0, the bundle is tiny 0.2.0" in capsys.readouterr().err
@@ -117,7 +130,7 @@ def test_finished_networks_are_kept(
 ) -> None:
     data, work, _ = folders
     before = RunFiles(work, "student").result.stat().st_mtime_ns
-    sizes = ["--teacher.batch=2", "--student.batch=2"]
+    sizes = ["--teacher.batch=2", "--student.batch=2", *ONE_CHUNK]
     assert cli.main(["mde", f"--data={data}", f"--work={work}", *QUICK, *sizes]) == 0
     assert RunFiles(work, "student").result.stat().st_mtime_ns == before
     assert "student.safetensors is there, skipped" in capsys.readouterr().out
@@ -137,7 +150,7 @@ def test_another_recipe_does_not_pass_for_the_finished_one(
     folders: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     data, work, _ = folders
-    arguments = ["mde", f"--data={data}", f"--work={work}", *QUICK, "--teacher.batch=2"]
+    arguments = ["mde", f"--data={data}", f"--work={work}", *QUICK, "--teacher.batch=2", *ONE_CHUNK]
     assert cli.main(arguments) == 2
     assert "(batch 2 → 8)" in capsys.readouterr().err
     assert cli.main([*arguments, "--force-resume"]) == 0

@@ -21,6 +21,7 @@ def command(root: Path, work: Path) -> list[str]:
         *(sys.executable, "-m", "starrygazer_training", "mde"),
         *(f"--data={root}", f"--work={work}", "--threads=1"),
         *(f"--student.steps={STEPS}", "--student.batch=2", "--student.renders=2"),
+        "--student.chunks=1",
         "--student.checkpoint_seconds=0",
     ]
 
