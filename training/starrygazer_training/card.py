@@ -72,6 +72,8 @@ def write(
         _graphs(bundle, manifest),
         "## What it learned from",
         _data(records, licences),
+        "What is only validated on was looked at while the design was chosen: figures on it are "
+        "zero-shot for the weights, but no untouched test.",
         "The data is not redistributed here. Whether weights trained on it may be used "
         "commercially is for your lawyers; `training/` trains on photographs of yours.",
         "## How it was trained",
