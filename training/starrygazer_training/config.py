@@ -125,6 +125,7 @@ class TeacherConfig(RunConfig):
         feature_dropout: share of the backbone's channels that is hidden in a step. Few scenes have
             depth: without it the head learns the rooms by heart.
         ceiling_weight: of the loss on what is nearer than the LiDAR's highest returns allow.
+        gradient_weight: of the loss on the gradients over scales, which makes edges sharp.
     """
 
     steps: int = _number(1, 100_000_000, 1500)
@@ -135,6 +136,7 @@ class TeacherConfig(RunConfig):
     validations: int = _number(1, 100_000, 4, weights=False)
     feature_dropout: float = _number(0.0, 0.95, 0.3)
     ceiling_weight: float = _number(0.0, 1000.0, 0.5)
+    gradient_weight: float = _number(0.0, 1000.0, 2.0)
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ class StudentConfig(RunConfig):
 
     Attributes:
         feature_weight: of the loss between the student's and the backbone's features.
+        gradient_weight: of the loss on the gradients over scales, which makes edges sharp.
     """
 
     steps: int = _number(1, 100_000_000, 3300)
@@ -151,6 +154,7 @@ class StudentConfig(RunConfig):
     learning_rate: float = _number(1e-8, 1.0, 2e-3)
     render_share: float = _number(0.0, 1.0, 0.4)
     feature_weight: float = _number(0.0, 1000.0, 0.5)
+    gradient_weight: float = _number(0.0, 1000.0, 2.0)
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,7 @@ def train(root: Path, work: Path, config: StudentConfig) -> None:
         image, label, features = tensors
         depth, imitated = model(image.contiguous(memory_format=torch.channels_last))
         depth = F.avg_pool2d(depth.float(), 2)
-        loss = relative_depth_loss(depth, label, torch.ones_like(label))
+        loss = relative_depth_loss(depth, label, torch.ones_like(label), config.gradient_weight)
         photographs = imitated[: len(features)].float()  # renders have no backbone features
         similarity = F.cosine_similarity(photographs, features, dim=1)
         return loss + config.feature_weight * (1 - similarity).mean()

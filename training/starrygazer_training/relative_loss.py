@@ -33,7 +33,7 @@ def align(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
 
 
 def relative_depth_loss(
-    prediction: Tensor, target: Tensor, valid: Tensor, gradient_weight: float = 0.5
+    prediction: Tensor, target: Tensor, valid: Tensor, gradient_weight: float
 ) -> Tensor:
     """Mean absolute error after alignment, in units of the target's spread, plus its gradients.
 
@@ -41,7 +41,8 @@ def relative_depth_loss(
         prediction: [B, 1, H, W] relative inverse depth.
         target: [B, 1, H, W] inverse depth up to scale and shift.
         valid: [B, 1, H, W] in {0, 1}.
-        gradient_weight: weight of the multi-scale gradient term.
+        gradient_weight: weight of the mean gradient term over the scales. MiDaS has 2: 0.5 of
+            the sum over four scales.
     """
     axes = (1, 2, 3)
     count = valid.sum(axes, keepdim=True).clamp_min(1)

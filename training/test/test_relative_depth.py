@@ -27,8 +27,8 @@ def test_loss_ignores_scale_and_shift_but_not_sign() -> None:
     torch.manual_seed(0)
     target = torch.rand(2, 1, 32, 40)
     valid = (torch.rand_like(target) < 0.5).float()
-    assert relative_depth_loss(3 * target + 5, target, valid) < 1e-3
-    assert relative_depth_loss(-target, target, valid) > 1.0
+    assert relative_depth_loss(3 * target + 5, target, valid, 2.0) < 1e-3
+    assert relative_depth_loss(-target, target, valid, 2.0) > 1.0
 
 
 def test_loss_ignores_what_is_not_valid() -> None:
@@ -38,7 +38,7 @@ def test_loss_ignores_what_is_not_valid() -> None:
     valid[..., :10, :] = 0
     prediction = target.clone()
     prediction[..., :10, :] = 100
-    assert relative_depth_loss(prediction, target, valid) < 1e-3
+    assert relative_depth_loss(prediction, target, valid, 2.0) < 1e-3
 
 
 def test_alignment_is_the_least_squares_fit() -> None:
