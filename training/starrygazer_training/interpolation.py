@@ -85,7 +85,7 @@ def local_planes(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         values: [B, C, H, W], read where the mask is 1.
-        mask: [B, 1, H, W] in {0, 1}; at least one sample.
+        mask: [B, 1, H, W] from 0 to 1, how much a sample counts; at least one above 0.
 
     Returns:
         interpolated [B, C, H, W], and a log density of samples [B, 1, H, W], both smooth.
@@ -94,7 +94,9 @@ def local_planes(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return _fit_planes(sums, *_range(values, mask)), torch.log(sums[:, :1] + 1e-12) / 8
 
 
-def guided_planes(values: Tensor, mask: Tensor, features: Tensor) -> Tensor:
+def guided_planes(
+    values: Tensor, mask: Tensor, features: Tensor, reliability: Tensor | None = None
+) -> Tensor:
     """Local planes whose samples count less the more their features differ: none across an edge.
 
     As :func:`local_planes`, with the weight of a sample times exp(-|f - g|^2), f and g being the
@@ -104,28 +106,31 @@ def guided_planes(values: Tensor, mask: Tensor, features: Tensor) -> Tensor:
         values: [B, C, H, W], read where the mask is 1.
         mask: [B, 1, H, W] in {0, 1}; at least one sample.
         features: [B, D, H, W]; H and W multiples of 8.
+        reliability: [B, 1, H, W] above 0, how much a sample counts; default: all the same.
 
     Returns:
         interpolated [B, C, H, W].
     """
     moments = _moments(values, mask)
+    if reliability is not None:
+        moments = moments * reliability
     channels = moments.shape[1]
     batch, _, height, width = moments.shape
     v, u = _coordinates(mask)
-    level = torch.cat([moments, features * mask], 1)
-    here = torch.cat([u.expand_as(mask), v.expand_as(mask), features], 1).unsqueeze(1)
+    place = torch.cat([u.expand_as(mask), v.expand_as(mask), features], 1)
+    level = torch.cat([moments, mask, place * mask], 1)
     # Where the features leave nothing, distance alone decides.
     total = UNGUIDED_SHARE * pyramid_sum(moments)
     for index in range(GUIDED_LEVELS):
         if index:
             level = 4 * F.avg_pool2d(level, 2)
         # Means of each cell's place and features; the exporter drops a sum with a tiny number.
-        share = 1 / level[:, :1].clamp_min(0.5)
-        means = torch.cat([level[:, 1:3], level[:, channels:]], 1) * share
-        near = neighbours(torch.cat([level[:, :channels], means], 1), "constant")
+        share = 1 / level[:, channels : channels + 1].clamp_min(0.5)
+        near = torch.cat([level[:, :channels], level[:, channels + 1 :] * share], 1)
+        near = neighbours(near, "constant")
         near = F.interpolate(near, scale_factor=float(2**index), mode="nearest")
         near = near.view(batch, 9, -1, height, width)
-        apart = (near[:, :, channels:] - here).square()
+        apart = (near[:, :, channels:] - place.unsqueeze(1)).square()
         reach = GUIDED_REACH * 2**index / COORDINATE_UNIT
         tent = (1 - apart[:, :, :2].sum(2, keepdim=True) / reach**2).clamp_min(0).square()
         similar = torch.exp(-apart[:, :, 2:].sum(2, keepdim=True))

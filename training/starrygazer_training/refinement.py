@@ -6,9 +6,10 @@ Five steps, all inside the graph:
 2. **Interpolate** the sparse depth by local planes, once as it is and once as the residual that
    the fit leaves, which keeps the shape of the relative depth between the points.
 3. **Guide and correct** at 1/4 size: a U-Net that sees all this and the image gives each cell
-   features. Both interpolations are made again, from samples with similar features only, so that
-   planes end where objects do. It blends the two, adds a correction, and lets it travel along
-   predicted affinities while the measurements are re-injected (CSPN, Cheng et al. 2018).
+   features, and each sample a reliability. Both interpolations are made again, from samples with
+   similar features only, so that planes end where objects do, and less from samples that it takes
+   for wrong. It blends the two, adds a correction, and lets it travel along predicted affinities
+   while the measurements are re-injected (CSPN, Cheng et al. 2018).
 4. **Sharpen** at 1/2 size: near an edge take the depth of the nearest or the farthest sample
    around, propagate the depth itself, then upsample convexly (RAFT, Teed & Deng 2020), so that each
    pixel takes its depth from the side of an edge on which it lies.
@@ -44,6 +45,7 @@ COARSE_STEPS = 6
 FINE_STEPS = 3
 MAX_LOG_DEVIATION = 4.0
 LARGEST_LOGIT = 15.0
+LEAST_RELIABILITY = 1e-6  # the nearest sample outweighs those around it a million times
 DEPTH_FEATURES = 8
 BLOCKS = (0, 1, 2, 2, 2)  # residual blocks at each size; full-size maps cost most: keep them thin
 
@@ -71,8 +73,9 @@ class Refinement(nn.Module):
         for width in reversed(WIDTHS[:-1]):
             self.decoder.append(nn.Sequential(_conv(inputs + width, width), nn.ReLU()))
             inputs = width
-        # 3x3 affinities, correction, trust in a sample, blend of the two interpolations.
-        self.coarse = nn.Conv2d(WIDTHS[1], 9 + 3, 3, padding=1)
+        # 3x3 affinities, correction, trust in a sample, blend of the two interpolations, how much
+        # a sample counts in them.
+        self.coarse = nn.Conv2d(WIDTHS[1], 9 + 4, 3, padding=1)
         # 3x3 affinities, correction, log of the expected error, trust in what is left at the end,
         # preference for the nearest and the farthest sample around.
         self.fine = nn.Conv2d(WIDTHS[0] + 4, 9 + 5, 3, padding=1)
@@ -135,7 +138,8 @@ class Refinement(nn.Module):
         blend = torch.sigmoid(coarse[:, 11:12])
         with torch.autocast("cpu", enabled=False):
             measured, known4 = pool(torch.cat([samples, samples - aligned], 1), known)
-            planes = guided_planes(measured, known4, embedding)
+            reliability = torch.sigmoid(coarse[:, 12:13] + 3.0) + LEAST_RELIABILITY
+            planes = guided_planes(measured, known4, embedding, reliability)
             own, residual = planes.split(1, 1)
             base = own + blend * (F.avg_pool2d(aligned, 2) + residual - own)
         trust = known4 * torch.sigmoid(coarse[:, 10:11] + 2.0)
@@ -157,7 +161,8 @@ class Refinement(nn.Module):
         log_depth = convex_upsample(log_depth, weights)  # [B, 1, H, W]
 
         with torch.autocast("cpu", enabled=False):
-            left, _ = local_planes(pool(log_sparse - log_depth, mask)[0], known)
+            reliable = known * F.interpolate(reliability, scale_factor=2.0, mode="nearest")
+            left, _ = local_planes(pool(log_sparse - log_depth, mask)[0], reliable)
             log_depth = log_depth + _double(left * torch.sigmoid(fine[:, 11:12] + 2.0))
         log_depth = log_depth.clamp(-MAX_LOG_DEVIATION, MAX_LOG_DEVIATION)
         return log_depth, _double(fine[:, 10:11] - 2.0), centre

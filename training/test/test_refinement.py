@@ -207,3 +207,23 @@ def test_upsampling_starts_bilinear() -> None:
     logits = Refinement().widen.bias.view(1, 36, 1, 1).expand(1, 36, 8, 12)
     bilinear = torch.nn.functional.interpolate(field, scale_factor=2.0, mode="bilinear")
     torch.testing.assert_close(convex_upsample(field, logits), bilinear, atol=2e-3, rtol=0)
+
+
+@torch.inference_mode()
+def test_an_unreliable_sample_says_little_and_still_something_alone() -> None:
+    mask = torch.zeros(1, 1, 32, 48)
+    values = torch.zeros(1, 1, 32, 48)
+    mask[0, 0, 8::8, 8::8] = 1
+    values[0, 0, 16, 24] = 5  # wrong
+    features = torch.zeros(1, 2, 32, 48)
+    reliability = torch.ones(1, 1, 32, 48)
+    believed = guided_planes(values, mask, features, reliability)
+    reliability[0, 0, 16, 24] = 1e-7
+    doubted = guided_planes(values, mask, features, reliability)
+    assert believed[0, 0, 16, 24] > 2
+    assert doubted[0, 0, 16, 24].abs() < 0.2
+    alone = torch.zeros_like(mask)
+    alone[0, 0, 16, 24] = 1
+    torch.testing.assert_close(
+        guided_planes(values, alone, features, reliability), torch.full_like(values, 5.0)
+    )
