@@ -18,6 +18,7 @@ PLANE_RIDGE = 1.0  # pixels; planes of samples that lie closer together are flat
 EXTRAPOLATION_RIDGE = 0.1  # the same, per pixel of distance from the samples' centre
 PLANE_MARGIN = 0.2  # log depth by which a plane may leave the range of the samples
 COORDINATE_UNIT = 256.0  # pixels; keeps second moments well within float32
+SMALLEST_WEIGHT = 1e-30  # of all samples together at a pixel far from them
 GUIDED_LEVELS = 4
 GUIDED_REACH = 1.5  # cells; the 3x3 cells around a pixel reach at least one cell far
 UNGUIDED_SHARE = 1e-4
@@ -167,8 +168,8 @@ def _fit_planes(sums: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
     v, u = _coordinates(sums)
     channels = lowest.shape[1]
     weight, *first_and_second = sums[:, :6].split(1, 1)
-    mu, mv, uu, uv, vv = (moment / (weight + 1e-20) for moment in first_and_second)
-    mz, uz, vz = (sums[:, 6:] / (weight + 1e-20)).split(channels, 1)
+    mu, mv, uu, uv, vv = (moment / weight.clamp_min(SMALLEST_WEIGHT) for moment in first_and_second)
+    mz, uz, vz = (sums[:, 6:] / weight.clamp_min(SMALLEST_WEIGHT)).split(channels, 1)
     du, dv = u - mu, v - mv
     # Far from its samples a plane is flattened: there it would be noise times distance.
     ridge = (PLANE_RIDGE / COORDINATE_UNIT) ** 2 + EXTRAPOLATION_RIDGE**2 * (du * du + dv * dv)
