@@ -22,6 +22,8 @@ SMALLEST_WEIGHT = 1e-30  # of all samples together at a pixel far from them
 GUIDED_LEVELS = 4
 GUIDED_REACH = 1.5  # cells; the 3x3 cells around a pixel reach at least one cell far
 UNGUIDED_SHARE = 1e-4
+MEAN_REACH = (3, 1)  # cells up and down, left and right: scan lines leave gaps between rows
+NOTHING_SIMILAR = 1e-3  # weight of what is there already, over that of a sample in the same cell
 RANGE_LEVELS = 4  # the coarsest windows are 96 pixels wide
 RANGE_SAMPLES = 2.5  # samples that a window must hold: three
 NONE = -1e4  # below every log depth
@@ -140,6 +142,28 @@ def guided_planes(
     return _fit_planes(total, *_range(values, mask))
 
 
+def similar_mean(values: Tensor, mask: Tensor, features: Tensor, otherwise: Tensor) -> Tensor:
+    """Mean of the samples close by with similar features; where there is none, ``otherwise``.
+
+    It keeps what is thinner than the space between the samples: a pole between two scan lines has
+    the features of the samples on it. Samples are taken one by one, because cells of several would
+    mix the pole with what is beside it.
+
+    Args:
+        values: [B, 1, H, W], read where the mask is above 0.
+        mask: [B, 1, H, W] from 0 to 1, how much a sample counts.
+        features: [B, D, H, W].
+        otherwise: [B, 1, H, W].
+    """
+    batch, _, height, width = values.shape
+    near = neighbours(torch.cat([mask, values * mask, features], 1), "constant", MEAN_REACH)
+    near = near.view(batch, -1, 2 + features.shape[1], height, width)
+    apart = (near[:, :, 2:] - features.unsqueeze(1)).square().sum(2, keepdim=True)
+    sums = (torch.exp(-apart) * near[:, :, :2]).sum(1)
+    count, total = sums.split(1, 1)
+    return (total + NOTHING_SIMILAR * otherwise) / (count + NOTHING_SIMILAR)
+
+
 def _coordinates(like: Tensor) -> tuple[Tensor, Tensor]:
     """Rows [1, 1, H, 1] and columns [1, 1, 1, W] in units of ``COORDINATE_UNIT`` pixels."""
     height, width = like.shape[-2:]
@@ -226,16 +250,22 @@ def local_range(values: Tensor, mask: Tensor) -> Tensor:
     return torch.cat([-near, far], 1)
 
 
-def neighbours(field: Tensor, beyond: str = "replicate") -> Tensor:
-    """The 3x3 neighbourhood of each pixel as channels: [B, C, H, W] -> [B, 9 C, H, W].
+def neighbours(field: Tensor, beyond: str = "replicate", reach: tuple[int, int] = (1, 1)) -> Tensor:
+    """The neighbourhood of each pixel as channels, row by row: [B, C, H, W] -> [B, N C, H, W].
 
     Args:
         field: values.
         beyond: what lies beyond the border: "replicate" or "constant" zeros.
+        reach: pixels up and down, left and right.
     """
     height, width = field.shape[-2:]
-    padded = F.pad(field, (1, 1, 1, 1), mode=beyond)
-    shifted = [padded[..., y : y + height, x : x + width] for y in range(3) for x in range(3)]
+    rows, columns = reach
+    padded = F.pad(field, (columns, columns, rows, rows), mode=beyond)
+    shifted = [
+        padded[..., y : y + height, x : x + width]
+        for y in range(2 * rows + 1)
+        for x in range(2 * columns + 1)
+    ]
     return torch.cat(shifted, 1)
 
 

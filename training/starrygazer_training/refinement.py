@@ -11,8 +11,9 @@ Five steps, all inside the graph:
    for wrong. It blends the two, adds a correction, and lets it travel along predicted affinities
    while the measurements are re-injected (CSPN, Cheng et al. 2018).
 4. **Sharpen** at 1/2 size: near an edge take the depth of the nearest or the farthest sample
-   around, propagate the depth itself, then upsample convexly (RAFT, Teed & Deng 2020), so that each
-   pixel takes its depth from the side of an edge on which it lies.
+   around, or of those with similar features, propagate the depth itself, then upsample convexly
+   (RAFT, Teed & Deng 2020), so that each pixel takes its depth from the side of an edge on which
+   it lies.
 5. **Return to the measurements**: what is still missing at the sparse points is interpolated and
    added where the network trusts it.
 
@@ -36,11 +37,13 @@ from starrygazer_training.interpolation import (
     local_range,
     neighbours,
     pool,
+    similar_mean,
 )
 
 WIDTHS = (24, 48, 72, 96, 112)  # at 1/2, 1/4, 1/8, 1/16, 1/32
 MULTIPLE = 32
 EMBEDDING = 8  # features that decide which samples belong together
+FINE_EMBEDDING = 6  # the same at 1/2 size
 COARSE_STEPS = 6
 FINE_STEPS = 3
 MAX_LOG_DEVIATION = 4.0
@@ -77,8 +80,9 @@ class Refinement(nn.Module):
         # a sample counts in them.
         self.coarse = nn.Conv2d(WIDTHS[1], 9 + 4, 3, padding=1)
         # 3x3 affinities, correction, log of the expected error, trust in what is left at the end,
-        # preference for the nearest and the farthest sample around.
-        self.fine = nn.Conv2d(WIDTHS[0] + 4, 9 + 5, 3, padding=1)
+        # preference for the nearest sample around, the farthest, and those with similar features.
+        self.fine = nn.Conv2d(WIDTHS[0] + 5, 9 + 6, 3, padding=1)
+        self.embed_fine = nn.Conv2d(WIDTHS[0], FINE_EMBEDDING, 1)
         self.embed = nn.Conv2d(WIDTHS[1], EMBEDDING, 1)
         self.widen = nn.Conv2d(WIDTHS[1], 4 * 9, 1)
         self.convex = nn.Sequential(
@@ -150,6 +154,11 @@ class Refinement(nn.Module):
         log_depth = convex_upsample(base + correction, self.widen(quarter).float())
 
         off = (samples - log_depth) * known
+        reliable = known * F.interpolate(reliability, scale_factor=2.0, mode="nearest")
+        fine_embedding = self.embed_fine(half).float()
+        with torch.autocast("cpu", enabled=False):
+            similar = similar_mean(samples, reliable, fine_embedding, log_depth)
+        sides = torch.cat([sides, similar], 1)
         fine = self.fine(torch.cat([half, off, known, sides - log_depth], 1)).float()
         affinity = shares(fine[:, :9], 1)
         log_depth = log_depth + fine[:, 9:10]
@@ -161,7 +170,6 @@ class Refinement(nn.Module):
         log_depth = convex_upsample(log_depth, weights)  # [B, 1, H, W]
 
         with torch.autocast("cpu", enabled=False):
-            reliable = known * F.interpolate(reliability, scale_factor=2.0, mode="nearest")
             left, _ = local_planes(pool(log_sparse - log_depth, mask)[0], reliable)
             log_depth = log_depth + _double(left * torch.sigmoid(fine[:, 11:12] + 2.0))
         log_depth = log_depth.clamp(-MAX_LOG_DEVIATION, MAX_LOG_DEVIATION)

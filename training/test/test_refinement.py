@@ -10,6 +10,7 @@ from starrygazer_training.interpolation import (
     guided_planes,
     local_planes,
     local_range,
+    similar_mean,
 )
 from starrygazer_training.refinement import Refinement, convex_upsample, propagate
 
@@ -227,3 +228,24 @@ def test_an_unreliable_sample_says_little_and_still_something_alone() -> None:
     torch.testing.assert_close(
         guided_planes(values, alone, features, reliability), torch.full_like(values, 5.0)
     )
+
+
+@torch.inference_mode()
+def test_a_thin_pole_is_joined_between_samples_by_its_features() -> None:
+    values, mask, pole = (torch.zeros(1, 1, 32, 48) for _ in range(3))
+    pole[..., 20] = 1
+    mask[0, 0, ::6] = 1
+    values[0, 0, ::6] = torch.where(pole[0, 0, 0] > 0, -1.0, 2.0)
+    mean = similar_mean(values, mask, 4 * pole, torch.full_like(values, 9.0))
+    torch.testing.assert_close(mean[..., 20], torch.full((1, 1, 32), -1.0), atol=0.05, rtol=0)
+    beside = torch.cat([mean[..., :20], mean[..., 21:]], -1)
+    torch.testing.assert_close(beside, torch.full_like(beside, 2.0), atol=0.05, rtol=0)
+
+
+@torch.inference_mode()
+def test_without_similar_samples_close_by_the_old_value_stays() -> None:
+    values, mask = torch.full((1, 1, 64, 64), 2.0), torch.zeros(1, 1, 64, 64)
+    mask[0, 0, 0, 0] = 1
+    before = torch.rand(1, 1, 64, 64)
+    mean = similar_mean(values, mask, torch.zeros(1, 2, 64, 64), before)
+    torch.testing.assert_close(mean[..., 20:, 20:], before[..., 20:, 20:])
