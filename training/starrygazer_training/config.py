@@ -126,17 +126,22 @@ class TeacherConfig(RunConfig):
             depth: without it the head learns the rooms by heart.
         ceiling_weight: of the loss on what is nearer than the LiDAR's highest returns allow.
         gradient_weight: of the loss on the gradients over scales, which makes edges sharp.
+        trunk_steps: before the others, of the part that sees one depth a patch, at a tenth of
+            the cost.
+        trunk_batch: samples in such a step.
     """
 
     steps: int = _number(1, 100_000_000, 1500)
     chunks: int = _number(1, 65_536, 2)
     batch: int = _number(1, 65_536, 8)
     learning_rate: float = _number(1e-8, 1.0, 1e-3)
-    renders: int = _number(0, 1_000_000, 1200)
-    validations: int = _number(1, 100_000, 4, weights=False)
+    render_share: float = _number(0.0, 1.0, 0.7)
+    validations: int = _number(1, 100_000, 6, weights=False)
     feature_dropout: float = _number(0.0, 0.95, 0.3)
     ceiling_weight: float = _number(0.0, 1000.0, 0.5)
     gradient_weight: float = _number(0.0, 1000.0, 2.0)
+    trunk_steps: int = _number(0, 100_000_000, 3000)
+    trunk_batch: int = _number(1, 65_536, 32)
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from types import EllipsisType
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -27,28 +30,50 @@ from starrygazer_training.relative_loss import (
 )
 from starrygazer_training.rendered_frames import RENDERS, rendered_frames
 from starrygazer_training.run_log import Validation
+from starrygazer_training.run_state import RunFiles, is_finished
 
 TOKENS = 850
 UPSAMPLING = 8  # output cells per patch side
+TRUNK_WIDTH = 96
+SMALLEST_WINDOW = 0.6  # of a side of the frame, in training
 RENDERS_HELD_OUT = 40  # one of so many renders is held out
 
 
+class TeacherTrunk(nn.Module):
+    """Fuses four feature maps to relative depth of one cell a patch; cheap enough to learn long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.project = nn.ModuleList(nn.Conv2d(WIDTH, TRUNK_WIDTH, 1) for _ in LAYERS)
+        self.fuse = nn.Sequential(_Residual(TRUNK_WIDTH), _Residual(TRUNK_WIDTH))
+        self.depth = nn.Conv2d(TRUNK_WIDTH, 1, 1)
+
+    def encode(self, features: Tensor) -> Tensor:
+        """[B, 4, 384, h, w] to the fused map [B, 96, h, w]."""
+        return self.fuse(
+            sum(p(f) for p, f in zip(self.project, features.unbind(1), strict=True))  # type: ignore[arg-type]
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Relative inverse depth [B, 1, h, w], larger = nearer, of [B, 4, 384, h, w]."""
+        return self.depth(self.encode(features))
+
+
 class TeacherHead(nn.Module):
-    """Fuses four feature maps and adds image detail while it upsamples to eight cells a patch.
+    """Refines the trunk's depth with image detail while it upsamples to eight cells a patch.
 
     After the reassembly and fusion of DPT (Ranftl et al., ICCV 2021), with a light image branch for
     what a patch of 14 pixels cannot tell.
     """
 
-    def __init__(self, width: int = 96) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.project = nn.ModuleList(nn.Conv2d(WIDTH, width, 1) for _ in LAYERS)
-        self.fuse = nn.Sequential(_Residual(width), _Residual(width))
+        self.trunk = TeacherTrunk()
         self.detail8 = nn.Sequential(
             nn.Conv2d(3, 16, 3, padding=1), nn.GELU(), nn.Conv2d(16, 16, 3, padding=1), nn.GELU()
         )
         self.detail4 = nn.Sequential(nn.Conv2d(16, 32, 3, 2, 1), nn.GELU(), _Residual(32))
-        self.up2 = nn.Sequential(nn.Conv2d(width, 64, 3, padding=1), nn.GELU(), _Residual(64))
+        self.up2 = nn.Sequential(nn.Conv2d(TRUNK_WIDTH, 64, 3, padding=1), nn.GELU(), _Residual(64))
         self.up4 = nn.Sequential(nn.Conv2d(64 + 32, 48, 3, padding=1), nn.GELU(), _Residual(48))
         self.up8 = nn.Sequential(
             nn.Conv2d(48 + 16, 32, 3, padding=1),
@@ -70,10 +95,11 @@ class TeacherHead(nn.Module):
         """
         detail8 = self.detail8(image - 0.5)
         detail4 = self.detail4(detail8)
-        x = sum(p(f) for p, f in zip(self.project, features.unbind(1), strict=True))
-        x = self.up2(_double(self.fuse(x)))
+        fused = self.trunk.encode(features)
+        x = self.up2(_double(fused))
         x = self.up4(torch.cat([_double(x), detail4], 1))
-        return self.up8(torch.cat([_double(x), detail8], 1))
+        smooth = _double(_double(_double(self.trunk.depth(fused))))
+        return smooth + self.up8(torch.cat([_double(x), detail8], 1))
 
 
 class _Residual(nn.Module):
@@ -122,10 +148,10 @@ class _Sample:
         """[1, 8 h, 8 w] in 1/m, 0 = unknown."""
         return self._inverse.float()
 
-    @property
-    def features(self) -> Tensor:
-        """Backbone features [4, 384, h, w]."""
-        return torch.from_numpy(np.load(self._features).astype(np.float32))
+    def features(self, window: tuple[EllipsisType | slice, ...] = (...,)) -> Tensor:
+        """Backbone features [4, 384, h, w], or a window of them."""
+        features = np.load(self._features, mmap_mode="r")[window]
+        return torch.from_numpy(features.astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -134,11 +160,6 @@ class _Batch:
     image: Tensor
     target: Tensor
     has_sky: bool
-
-    @property
-    def valid(self) -> Tensor:
-        """1 where the target is known, else 0."""
-        return (self.target > 0).float()
 
 
 def _ceiling(inverse_depth: Tensor, valid: Tensor) -> Tensor:
@@ -192,40 +213,34 @@ def train(root: Path, work: Path, config: TeacherConfig) -> None:
         extract(nyu, cache, TOKENS, (False,))
     validation["nyu_train"] = [_Sample(frame, cache, flip=False) for frame in nyu]
 
-    def draw(rng: random.Random) -> _Batch:
+    def draw(rng: random.Random, count: int) -> _Batch:
         rendered = rng.random() < config.render_share
         dataset = RENDERS if rendered else rng.choice(sensors)
-        samples = rng.sample(training[dataset], config.chunk_size)
+        samples = rng.sample(training[dataset], min(count, len(training[dataset])))
         # Grids differ between cameras of one folder; keep those of the first frame's shape.
         samples = [s for s in samples if s.grid == samples[0].grid]
-        image = torch.stack([s.image for s in samples])
+        patches, cells = _window(samples[0].grid, rng)
+        image = torch.stack([s.image[cells] for s in samples])
         return _Batch(
-            features=torch.stack([s.features for s in samples]),
+            features=torch.stack([s.features(patches) for s in samples]),
             image=image * (0.8 + 0.4 * rng.random()) + 0.1 * (rng.random() - 0.5),
-            target=torch.stack([s.inverse_depth for s in samples]),
+            target=torch.stack([s.inverse_depth[cells] for s in samples]),
             has_sky="kitti" in samples[0].frame.dataset,
         )
 
-    def loss_of(model: nn.Module, batch: _Batch) -> Tensor:
-        shape = (*batch.features.shape[:3], 1, 1)
-        keep = (torch.rand(shape) > config.feature_dropout).float() / (1 - config.feature_dropout)
-        prediction = model(batch.features * keep, batch.image).float()
-        valid = batch.valid
-        loss = relative_depth_loss(prediction, batch.target, valid, config.gradient_weight)
-        if batch.has_sky:
-            aligned = align(prediction, batch.target, valid)
-            pairs = zip(batch.target, valid, strict=True)
-            ceiling = torch.stack([_ceiling(t, v) for t, v in pairs])
-            excess = F.relu(aligned - ceiling) * (ceiling > 0)
-            spread = batch.target[valid > 0].std() + 1e-6
-            loss = loss + config.ceiling_weight * (excess / spread).mean()
-        return loss
+    def loss_of_trunk(model: nn.Module, batch: _Batch) -> Tensor:
+        prediction = model(_hidden(batch.features, config)).float()
+        return _loss(prediction, _pooled(batch.target), batch.has_sky, config)
+
+    def loss_of_head(model: nn.Module, batch: _Batch) -> Tensor:
+        prediction = model(_hidden(batch.features, config), batch.image).float()
+        return _loss(prediction, batch.target, batch.has_sky, config)
 
     def validate(model: nn.Module) -> Validation:
         figures: dict[str, float] = {}
         pictures = {}
         for dataset, samples in validation.items():
-            predictions = [model(s.features[None], s.image[None]).float() for s in samples]
+            predictions = [_predict(model, s.features()[None], s.image[None]) for s in samples]
             scores = [
                 affine_abs_rel(p, torch.from_numpy(s.frame.depth())[None, None])
                 for p, s in zip(predictions, samples, strict=True)
@@ -238,15 +253,64 @@ def train(root: Path, work: Path, config: TeacherConfig) -> None:
             )
         return Validation(figures, pictures)
 
+    data = {d: len({s.frame.key for s in samples}) for d, samples in training.items()}
+    watched = {dataset: len(s) for dataset, s in validation.items()}
     torch.manual_seed(config.seed)
-    TrainingRun(
-        "teacher",
-        work,
-        TeacherHead(),
-        config,
-        data={d: len({s.frame.key for s in samples}) for d, samples in training.items()},
-        watched={dataset: len(s) for dataset, s in validation.items()},
-    ).fit(draw, loss_of, validate)
+    head = TeacherHead()
+    if config.trunk_steps and not RunFiles(work, "teacher").checkpoint.exists():
+        files = RunFiles(work, "trunk")
+        stage = replace(config, steps=config.trunk_steps, batch=config.trunk_batch)
+        if not is_finished(files, stage):
+            TrainingRun("trunk", work, head.trunk, stage, data, watched).fit(
+                partial(draw, count=stage.chunk_size), loss_of_trunk, validate
+            )
+        head.trunk.load_state_dict(load_file(files.result))
+    TrainingRun("teacher", work, head, config, data, watched).fit(
+        partial(draw, count=config.chunk_size), loss_of_head, validate
+    )
+
+
+def _hidden(features: Tensor, config: TeacherConfig) -> Tensor:
+    """The features without some channels, different ones for each sample and layer."""
+    keep = (torch.rand((*features.shape[:3], 1, 1)) > config.feature_dropout).float()
+    return features * keep / (1 - config.feature_dropout)
+
+
+def _loss(prediction: Tensor, target: Tensor, has_sky: bool, config: TeacherConfig) -> Tensor:
+    """Loss of [B, 1, h, w] relative against known inverse depth, 0 = unknown."""
+    valid = (target > 0).float()
+    loss = relative_depth_loss(prediction, target, valid, config.gradient_weight)
+    if has_sky:
+        aligned = align(prediction, target, valid)
+        ceiling = torch.stack([_ceiling(t, v) for t, v in zip(target, valid, strict=True)])
+        excess = F.relu(aligned - ceiling) * (ceiling > 0)
+        spread = target[valid > 0].std() + 1e-6
+        loss = loss + config.ceiling_weight * (excess / spread).mean()
+    return loss
+
+
+def _predict(model: nn.Module, features: Tensor, image: Tensor) -> Tensor:
+    """Relative inverse depth of the head, or of its trunk alone."""
+    return (model(features) if isinstance(model, TeacherTrunk) else model(features, image)).float()
+
+
+def _window(
+    grid: tuple[int, int], rng: random.Random
+) -> tuple[tuple[EllipsisType, slice, slice], tuple[EllipsisType, slice, slice]]:
+    """Index of a random window of the patches, and of the cells that they cover."""
+    patches, cells = [], []
+    for side in grid:
+        length = round(side * rng.uniform(SMALLEST_WINDOW, 1.0))
+        start = rng.randint(0, side - length)
+        patches.append(slice(start, start + length))
+        cells.append(slice(UPSAMPLING * start, UPSAMPLING * (start + length)))
+    return (..., patches[0], patches[1]), (..., cells[0], cells[1])
+
+
+def _pooled(inverse_depth: Tensor) -> Tensor:
+    """Mean of the known cells of each patch, 0 = none."""
+    known = F.avg_pool2d((inverse_depth > 0).float(), UPSAMPLING)
+    return F.avg_pool2d(inverse_depth, UPSAMPLING) / known.clamp_min(1e-6) * (known > 0)
 
 
 @torch.inference_mode()
