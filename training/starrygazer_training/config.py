@@ -171,6 +171,7 @@ class RefineConfig(RunConfig):
             trained before, or the name or folder of a bundle.
         segments: what is segmented to make pairs of photographs: ``depth`` as in the paper,
             ``depth+rgb``, ``rgb``, or ``none`` for one global rescaling.
+        snap_band: pixels by which borders of segments may move to the photograph's edges.
         faults: whether sensor faults are simulated.
         image: whether the network sees the image.
         relative_depth: whether the network sees relative depth.
@@ -187,6 +188,7 @@ class RefineConfig(RunConfig):
     frozen_norm_share: float = _number(0.0, 1.0, 0.25)
     mde: str = _choice("student")
     segments: Literal["depth", "depth+rgb", "rgb", "none"] = _choice("depth")
+    snap_band: int = _number(0, 64, 5)
     faults: bool = _choice(True)
     image: bool = _choice(True)
     relative_depth: bool = _choice(True)

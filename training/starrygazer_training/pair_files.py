@@ -87,7 +87,7 @@ def prepare(root: Path, work: Path, config: RefineConfig) -> PairFiles:
     own_teacher = config.mde not in (STUDENT, ACCURATE)
     segments = None
     if config.segments != NO_SEGMENTS:
-        params = SegmentParams(channels=config.segments)
+        params = SegmentParams(channels=config.segments, snap_band=config.snap_band)
         segments = SegmentCache(cache / "segments", params)
     photographs = []
     for frame in tqdm(datasets.photographs(root), desc="segments", mininterval=5):

@@ -83,7 +83,9 @@ class SegmentCache:
         return self.folder / self._params_hash / parts.parent / name
 
     def _sees_colour(self) -> bool:
-        return isinstance(self.params, SamParams) or self.params.channels != "depth"
+        if isinstance(self.params, SamParams):
+            return True
+        return self.params.channels != "depth" or self.params.snap_band > 0
 
     def _compute(self, relative_depth: FloatMap, image: Image | None) -> LabelMap:
         if isinstance(self.params, SegmentParams):
