@@ -22,7 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from starrygazer_training import distributed
 from starrygazer_training.config import ConfigError, RunConfig
-from starrygazer_training.distributed import BatchNormStatistics, freeze_batch_norm
+from starrygazer_training.distributed import BatchNormStatistics
 from starrygazer_training.run_log import RunLog, Validation
 from starrygazer_training.run_state import (
     Progress,
@@ -182,8 +182,6 @@ class TrainingRun:
     def _backward(self, loss_module: nn.Module, chunks: Iterator[tuple[int, Any]]) -> float:
         """Gradients of the mean loss over all chunks of all processes; returns that loss."""
         self.model.train()
-        if self.done >= (1 - self.config.frozen_norm_share) * self.config.steps:
-            freeze_batch_norm(self.model)
         self.optimizer.zero_grad(set_to_none=True)
         count = len(self._own_chunks())
         statistics = BatchNormStatistics(self.model, self.config.chunks)

@@ -58,9 +58,6 @@ class RunConfig:
         warm_up_steps: steps until the learning rate reaches its peak.
         ema_decay: of the exponential moving average of the weights, which is the result.
         gradient_norm: longer gradients are shortened to this.
-        frozen_norm_share: of the steps, the last ones, in which BatchNorm keeps its statistics: the
-            weights then adapt to what the finished network computes. Few samples make noisy
-            statistics.
         seed: of the first weights, the batches and the dropout.
         validations: how often figures are logged over the run.
         checkpoint_seconds: time between two checkpoints.
@@ -79,7 +76,6 @@ class RunConfig:
     warm_up_steps: int = _number(1, 1_000_000, 100)
     ema_decay: float = _number(0.0, 0.999999, 0.998)
     gradient_norm: float = _number(1e-6, 1e6, 1.0)
-    frozen_norm_share: float = _number(0.0, 1.0, 0.0)
     seed: int = _number(0, 2**31 - 1, 0)
     validations: int = _number(1, 100_000, 8, weights=False)
     checkpoint_seconds: float = _number(0.0, 86_400.0, 180.0, weights=False)
@@ -153,7 +149,7 @@ class StudentConfig(RunConfig):
         gradient_weight: of the loss on the gradients over scales, which makes edges sharp.
     """
 
-    steps: int = _number(1, 100_000_000, 3300)
+    steps: int = _number(1, 100_000_000, 2600)
     chunks: int = _number(1, 65_536, 2)
     batch: int = _number(1, 65_536, 8)
     learning_rate: float = _number(1e-8, 1.0, 2e-3)
@@ -179,13 +175,12 @@ class RefineConfig(RunConfig):
         crop_columns: its width, likewise.
     """
 
-    steps: int = _number(1, 100_000_000, 4500)
+    steps: int = _number(1, 100_000_000, 3600)
     chunks: int = _number(1, 65_536, 2)
     batch: int = _number(1, 65_536, 8)
     learning_rate: float = _number(1e-8, 1.0, 1e-3)
     validations: int = _number(1, 100_000, 10, weights=False)
     render_share: float = _number(0.0, 1.0, 0.67)
-    frozen_norm_share: float = _number(0.0, 1.0, 0.25)
     mde: str = _choice("student")
     segments: Literal["depth", "depth+rgb", "rgb", "none"] = _choice("depth")
     snap_band: int = _number(0, 64, 5)

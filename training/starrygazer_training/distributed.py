@@ -81,13 +81,6 @@ def same_everywhere(value: int) -> bool:
     return bool(extremes[0] == value) and bool(extremes[1] == -value)
 
 
-def freeze_batch_norm(model: nn.Module) -> None:
-    """Let BatchNorm use its running statistics in training, too, and leave them as they are."""
-    for module in model.modules():
-        if isinstance(module, _BatchNorm):
-            module.eval()
-
-
 class BatchNormStatistics:
     """Lets the running statistics of a step be the mean over the chunks of its batch.
 

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 FloatMap = NDArray[np.float32]
 LabelMap = NDArray[np.int32]
 
+BLUR = 6.0  # pixels from a border within which relative depth is blurred
+
 
 @dataclass(frozen=True)
 class RescalingLaw:
@@ -78,7 +80,7 @@ def _sharpen(log_depth: FloatMap, segments: LabelMap, strength: float) -> FloatM
     border[:, 1:] |= segments[:, 1:] != segments[:, :-1]
     border[1:] |= segments[1:] != segments[:-1]
     distance = cv2.distanceTransform(1 - border, cv2.DIST_L2, 3)
-    weight = (0.05 + np.minimum(distance, 6.0)).astype(np.float64)
+    weight = (0.05 + np.minimum(distance, BLUR)).astype(np.float64)
     v, u = np.mgrid[0:rows, 0:columns] / max(rows, columns)
 
     flat = segments.ravel()
@@ -95,7 +97,9 @@ def _sharpen(log_depth: FloatMap, segments: LabelMap, strength: float) -> FloatM
     determinant = uu * vv - uv * uv
     a, b = (vv * uz - uv * vz) / determinant, (uu * vz - uv * uz) / determinant
     plane = mz[segments] + a[segments] * du + b[segments] * dv
-    return (strength * plane + (1 - strength) * log_depth).astype(np.float32)
+    # At the border itself nothing but the plane: what relative depth says there is a blurred step.
+    share = np.maximum(strength, 1 - distance / BLUR)
+    return (share * plane + (1 - share) * log_depth).astype(np.float32)
 
 
 def _merge(log_depth: FloatMap, segments: LabelMap, rng: np.random.Generator) -> LabelMap:

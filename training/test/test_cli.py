@@ -21,6 +21,7 @@ from starrygazer_ros.completion import DepthCompleter
 # The backbone that the teacher needs for renders is not there in tests.
 QUICK = [
     *("--teacher.steps=2", "--teacher.renders=0", "--teacher.render_share=0"),
+    *("--teacher.trunk_steps=2", "--teacher.trunk_batch=2"),
     *("--student.steps=2", "--student.renders=2"),
     *("--refine.steps=2", "--refine.renders=2"),
 ]

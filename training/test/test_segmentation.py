@@ -13,7 +13,7 @@ import torch
 from starrygazer_training import sam, segment_cache
 from starrygazer_training.sam import SamParams, labels_from_masks, segment_with_sam
 from starrygazer_training.segment_cache import SegmentCache
-from starrygazer_training.segmentation import SegmentParams, segment
+from starrygazer_training.segmentation import SegmentParams, segment, snap
 
 SHAPE = (96, 128)
 INSIDE, OUTSIDE = (50, 65), (5, 5)
@@ -83,6 +83,38 @@ def test_a_large_photograph_keeps_its_size_and_every_label() -> None:
     segments = segment(large)
     assert segments.shape == (960, 1280)
     assert set(np.unique(segments)) == set(range(segments.max() + 1))
+
+
+def test_borders_move_to_the_edges_of_the_photograph() -> None:
+    image, relative = photograph()
+    box = relative > 0.5
+    blurred = cv2.GaussianBlur(np.roll(relative, 3, axis=1), (0, 0), 2.0)
+    plain = segment(blurred, image)
+    snapped = segment(blurred, image, SegmentParams(snap_band=6))
+    wrong = [((labels == labels[INSIDE]) != box).mean() for labels in (plain, snapped)]
+    assert wrong[0] > 0.01  # without, a strip is lost on the left
+    assert wrong[1] < 0.001  # corners are rounded
+
+
+def test_the_ramp_of_a_blurred_edge_is_no_segment() -> None:
+    image, relative = photograph()
+    labels = np.where(relative > 0.5, 2, 0).astype(np.int32)
+    labels[27:30, 40:90] = 1
+    snapped = snap(labels, image, band=8)
+    assert snapped.max() == 1
+    assert (snapped != (relative > 0.5)).mean() < 0.001  # corners are rounded
+
+
+def test_segments_that_are_all_thin_stay() -> None:
+    labels = np.repeat(np.arange(32, dtype=np.int32), 4)[None].repeat(96, axis=0)
+    image, _ = photograph()
+    np.testing.assert_array_equal(snap(labels, image, band=8), labels)
+
+
+def test_snapping_needs_the_image() -> None:
+    _, relative = photograph()
+    with pytest.raises(ValueError, match="need the image"):
+        segment(relative, params=SegmentParams(snap_band=5))
 
 
 def test_refuses_what_cannot_be_segmented() -> None:
