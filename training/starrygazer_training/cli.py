@@ -6,6 +6,7 @@
     starrygazer-train export     ONNX graphs, golden pair and manifest
     starrygazer-train card       MODEL_CARD.md of the bundle, from the records of the runs
     starrygazer-train all        the five in this order
+    starrygazer-train ablate     the refinement again without each part of the method, scored
     starrygazer-train evaluate   scores of a bundle; arguments go to benchmarks.accuracy
 
 An interrupted stage continues where it was when the same command runs again; a finished network is
@@ -37,8 +38,9 @@ STAGES = {
     "export": "write the bundle",
     "card": "write MODEL_CARD.md of the bundle",
     "all": "mde, pairs, refine, export, card",
+    "ablate": "train, export and score the refinement without each part of the method",
 }
-NEED_DATA = ("mde", "pairs", "refine", "all")
+NEED_DATA = ("mde", "pairs", "refine", "all", "ablate")
 NEED_OUTPUT = ("export", "card", "all")
 
 
@@ -91,7 +93,9 @@ def _parse(arguments: list[str]) -> tuple[str, Namespace]:
             stage.add_argument(
                 "--scores", type=Path | None, help="JSON file of evaluate, for the model card"
             )
-        if name != "card":
+        if name == "ablate":
+            stage.add_argument("--only", type=list[str], default=[], help="names of variants")
+        elif name != "card":
             stage.add_argument(
                 "--variant",
                 type=Literal["default", "accurate"],
@@ -126,7 +130,7 @@ def _run(command: str, options: Namespace, config: Config) -> None:
     # Imported here, so that help and mistakes show at once: PyTorch takes seconds to load.
     import torch
 
-    from starrygazer_training import card, distributed, stages
+    from starrygazer_training import ablations, card, distributed, stages
 
     torch.set_num_threads(options.threads)
     variant = options.get("variant", "default")
@@ -146,13 +150,15 @@ def _run(command: str, options: Namespace, config: Config) -> None:
         ),
         "card": lambda: card.write(options.output, options.work, config.licences, options.scores),
     }
+    whole = tuple(actions)
+    actions["ablate"] = lambda: ablations.run(*trained, _evaluate, options.only)
     seconds = {}
     with distributed.process_group():
-        for name in actions if command == "all" else (command,):
+        for name in whole if command == "all" else (command,):
             began = time.monotonic()
             actions[name]()
             seconds[name] = time.monotonic() - began
-        if command != "card":
+        if command not in ("card", "ablate"):
             stages.report_times(options.work, seconds)
 
 

@@ -123,7 +123,9 @@ def export(
         mde = Network.mde(distillation.load_student(work), MDE_MULTIPLE)
         pixels = pair_files.MDE_PIXELS
     runs = [RunFiles(work, name) for name in names]
-    refinement = load_weights(Refinement(), work / "refinement.safetensors")
+    recipe = (runs[-1].read_record() or {}).get("config", {})
+    sees = recipe.get("image", True), recipe.get("relative_depth", True)
+    refinement = load_weights(Refinement(*sees), work / "refinement.safetensors")
     _note_other_mde(runs[-1], variant)
     write_bundle(
         output,
