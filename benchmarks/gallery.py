@@ -63,7 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
     for number, (name, index) in enumerate(tqdm(wanted.items(), leave=False, disable=None), 1):
         if name not in found:
             continue
-        path = folder / f"{number:02}_{re.sub(r'[^a-z0-9]+', '_', name.lower())}.png"
+        suffix = ".jpg" if options.redistributable else ".png"  # a repository stays small
+        path = folder / f"{number:02}_{re.sub(r'[^a-z0-9]+', '_', name.lower())}{suffix}"
         write_image(path, strip(frame(found[name], index, completer)))
         print(path)
     missing = [name for name in wanted if name not in found]

@@ -1,0 +1,81 @@
+"""Every variant of the ablations is trained, exported, scored and compared with its base."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import save_file
+from small_data import write_data, write_features, write_teacher
+from starrygazer_training import ablations, cli, distillation
+from starrygazer_training.config import Config, RefineConfig
+from starrygazer_training.distillation import Distillation
+
+from starrygazer_ros.completion import DepthCompleter
+
+
+def write_scores(folder: Path, rmse: dict[str, float]) -> None:
+    """What the benchmark writes, as far as the table reads it."""
+    rows = [{"method": "nearest", "errors": {"rmse": 9.0}}]
+    cases = [
+        {"case": case, "rows": [*rows, {"method": "ours", "errors": {"rmse": value}}]}
+        for case, value in rmse.items()
+    ]
+    folder.mkdir(parents=True)
+    (folder / "scores.json").write_text(json.dumps({"cases": cases}), encoding="utf-8")
+
+
+def test_the_recipe_takes_every_change() -> None:
+    names = [ablation.name for ablation in ablations.ABLATIONS]
+    assert len(set(names)) == len(names)
+    for ablation in ablations.ABLATIONS:
+        changed = replace(RefineConfig(), **ablation.changes)
+        assert (changed == RefineConfig()) == (ablation.name == "full")
+        assert ablation.base in names
+
+
+def test_the_table_compares_each_variant_with_its_base(tmp_path: Path) -> None:
+    write_scores(tmp_path / "full", {"nyu": 0.2, "kitti": 2.0})
+    write_scores(tmp_path / "photos", {"nyu": 0.25, "kitti": 2.0})
+    write_scores(tmp_path / "no-segments", {"nyu": 0.3, "kitti": 1.0})
+    lines = ablations.table(tmp_path, 600).splitlines()
+    assert "after 600 steps" in lines[0]
+    assert lines[2] == "| variant | against | nyu | kitti | mean change |"
+    assert lines[4].endswith("|  | 0.200 | 2.000 |  |")
+    assert lines[5].endswith("| full | 0.250 (+25%) | 2.000 (+0%) | +12.5% |")
+    assert lines[6].endswith("| photos | 0.300 (+20%) | 1.000 (-50%) | -15.0% |")
+    assert len(lines) == 7  # the others have no scores
+
+
+def test_a_variant_is_trained_without_its_part_and_scored(tmp_path: Path) -> None:
+    data, work = tmp_path / "data", tmp_path / "work"
+    write_data(data)
+    write_features(data, work / "cache")
+    write_teacher(work)
+    torch.manual_seed(0)
+    save_file(Distillation().state_dict(), work / "student.safetensors")
+    distillation.make_labels(data, work)
+    recipe = replace(Config(), refine=RefineConfig(steps=2, renders=2))
+
+    def evaluate(arguments: list[str]) -> int:
+        return cli.main(["evaluate", "--only", "motorcycle, 4 lines", *arguments])
+
+    ablations.run(recipe, data, work, False, evaluate, ["no-image"])
+    folder = work / "ablations" / "no-image"
+    completer = DepthCompleter.from_bundle(folder / "bundle")
+    assert completer.self_check() < 0.01
+    manifest = yaml.safe_load((folder / "bundle" / "manifest.yaml").read_text(encoding="utf-8"))
+    assert manifest["training"]["recipe"]["refinement"]["image"] is False
+    report = (work / "ablations" / ablations.REPORT).read_text(encoding="utf-8")
+    assert "| motorcycle, 4 lines | mean change |" in report
+    # Finished variants are not made again.
+    ablations.run(recipe, data, work, False, pytest.fail, ["no-image"])
+
+
+def test_ablations_need_the_networks_before_them(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="run starrygazer-train mde first"):
+        ablations.run(Config(), tmp_path, tmp_path / "work", False, pytest.fail)
