@@ -14,8 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-FloatMap = NDArray[np.float32]
-LabelMap = NDArray[np.int32]
+from starrygazer_training.segmentation import FloatMap, LabelMap, distance_to_border
 
 BLUR = 6.0  # pixels from a border within which relative depth is blurred
 
@@ -76,10 +75,7 @@ def _sharpen(log_depth: FloatMap, segments: LabelMap, strength: float) -> FloatM
     """
     count = int(segments.max()) + 1
     rows, columns = log_depth.shape
-    border = np.zeros(segments.shape, np.uint8)
-    border[:, 1:] |= segments[:, 1:] != segments[:, :-1]
-    border[1:] |= segments[1:] != segments[:-1]
-    distance = cv2.distanceTransform(1 - border, cv2.DIST_L2, 3)
+    distance = distance_to_border(segments)
     weight = (0.05 + np.minimum(distance, BLUR)).astype(np.float64)
     v, u = np.mgrid[0:rows, 0:columns] / max(rows, columns)
 

@@ -22,9 +22,10 @@ LabelMap = NDArray[np.int32]
 Image = NDArray[np.uint8]
 Channels = Literal["depth", "depth+rgb", "rgb"]
 
-RAMP_STRIDE = 3  # pixels; a smooth surface needs no more
-RAMP_ITERATIONS = 5
-RAMP_TOLERANCE = 0.1  # distance from the surface at which a pixel's weight has halved
+SURFACE_STRIDE = 3  # pixels; a smooth surface needs no more
+SURFACE_ITERATIONS = 5
+STEP_SIDE = 0.1  # of a blurred step's border, at least, on the nearer and on the farther side
+SURFACE_TOLERANCE = 0.1  # distance from the surface at which a pixel's weight has halved
 
 _CHANNELS = ("depth", "depth+rgb", "rgb")
 
@@ -103,21 +104,23 @@ def segment(
         return full
     require_image(image, relative_depth.shape, f"{params.channels}, snapped to edges,")
     assert image is not None
-    return snap(full, image, params.snap_band)
+    return snap(full, relative_depth, image, params.snap_band)
 
 
-def snap(labels: LabelMap, image: Image, band: int) -> LabelMap:
+def snap(labels: LabelMap, relative_depth: FloatMap, image: Image, band: int) -> LabelMap:
     """Move the borders of segments to the photograph's edges: a watershed of its gradient.
 
     Relative depth tells what is one object, but its edges are blurred by a few pixels. A real
     step in depth lies where the photograph has an edge, and a pair that puts it beside teaches a
-    network not to trust edges.
+    network not to trust edges. The blur itself often becomes a thin segment between two objects,
+    nearer than one and farther than the other: they share it. Other thin segments keep their
+    middle line.
 
     Args:
         labels: int32 [H, W] segments.
+        relative_depth: float32 [H, W] that they are of.
         image: uint8 [H, W, 3] RGB.
-        band: pixels from a border within which it may move. A segment thinner than half of this to
-            both sides is the ramp of a blurred edge and is shared by its neighbours.
+        band: pixels from a border within which it may move.
 
     Returns:
         int32 [H, W] labels 0..N-1.
@@ -125,21 +128,46 @@ def snap(labels: LabelMap, image: Image, band: int) -> LabelMap:
     smooth = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), (0, 0), 0.8)
     across, down = (cv2.Sobel(smooth, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
     gradient = np.hypot(across, down).max(-1)
-    border = np.ones(labels.shape, np.uint8)
-    border[:, 1:] &= labels[:, 1:] == labels[:, :-1]
-    border[1:] &= labels[1:] == labels[:-1]
-    border[:, :-1] &= labels[:, 1:] == labels[:, :-1]
-    border[:-1] &= labels[1:] == labels[:-1]
-    inside = cv2.distanceTransform(border, cv2.DIST_L2, 3)
-    middle = np.zeros(int(labels.max()) + 1, np.float32)
-    np.maximum.at(middle, labels.ravel(), inside.ravel())
-    core = np.where(middle < band / 2, np.inf, np.minimum(band, 0.9 * middle))
-    kept = inside >= core[labels]
-    if not kept.any():
-        return labels
+    inside = distance_to_border(labels)
+    middle_line = inside >= cv2.dilate(inside, np.ones((3, 3), np.uint8)) - 0.5
+    kept = ((inside >= band) | middle_line) & ~_ramps(labels, relative_depth, inside, band)[labels]
     moved = watershed(gradient, np.where(kept, labels + 1, 0))
     _, relabelled = np.unique(moved, return_inverse=True)
     return relabelled.reshape(labels.shape).astype(np.int32)
+
+
+def distance_to_border(labels: LabelMap) -> FloatMap:
+    """Pixels to the nearest pixel with a neighbour in another segment, 0 on both sides of it."""
+    inner = np.ones(labels.shape, np.uint8)
+    for axis in (0, 1):
+        same = np.diff(labels, axis=axis) == 0
+        ahead, behind = [slice(None)] * 2, [slice(None)] * 2
+        ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
+        inner[tuple(ahead)] &= same
+        inner[tuple(behind)] &= same
+    return np.asarray(cv2.distanceTransform(inner, cv2.DIST_L2, 3), np.float32)
+
+
+def _ramps(
+    labels: LabelMap, relative_depth: FloatMap, inside: FloatMap, band: int
+) -> NDArray[np.bool_]:
+    """For each label, whether it is the blur of a step: thin, and between its neighbours in depth.
+
+    A pole is thin, too, but nearer than what is on either side of it.
+    """
+    count = int(labels.max()) + 1
+    widest = np.zeros(count, np.float32)
+    np.maximum.at(widest, labels.ravel(), inside.ravel())
+    sizes = np.maximum(np.bincount(labels.ravel(), minlength=count), 1)
+    depth = np.bincount(labels.ravel(), relative_depth.ravel(), minlength=count) / sizes
+    beside = [(labels[:, :-1], labels[:, 1:]), (labels[:-1], labels[1:])]
+    own = np.concatenate([part.ravel() for pair in beside for part in pair])
+    other = np.concatenate([part.ravel() for pair in beside for part in reversed(pair)])
+    own, other = own[own != other], other[own != other]
+    borders = np.maximum(np.bincount(own, minlength=count), 1)
+    nearer = np.bincount(own, depth[other] > depth[own], minlength=count) / borders
+    between = (nearer > STEP_SIDE) & (nearer < 1 - STEP_SIDE)
+    return between & (widest < band / 2)
 
 
 def _normalised(depth: FloatMap) -> FloatMap:
@@ -161,12 +189,12 @@ def _without_ramp(depth: FloatMap) -> FloatMap:
     height, width = depth.shape
     v, u = np.mgrid[0:height, 0:width] / max(height, width) - 0.5
     terms = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], -1)
-    some_terms = terms[::RAMP_STRIDE, ::RAMP_STRIDE].reshape(-1, 6)
-    some = depth[::RAMP_STRIDE, ::RAMP_STRIDE].ravel().astype(np.float64)
+    some_terms = terms[::SURFACE_STRIDE, ::SURFACE_STRIDE].reshape(-1, 6)
+    some = depth[::SURFACE_STRIDE, ::SURFACE_STRIDE].ravel().astype(np.float64)
     root = np.ones_like(some)  # of the weights
-    for _ in range(RAMP_ITERATIONS):
+    for _ in range(SURFACE_ITERATIONS):
         surface, *_ = np.linalg.lstsq(root[:, None] * some_terms, root * some, rcond=None)
-        root = 1 / np.hypot(1, (some_terms @ surface - some) / RAMP_TOLERANCE)
+        root = 1 / np.hypot(1, (some_terms @ surface - some) / SURFACE_TOLERANCE)
     return np.asarray(depth - terms @ surface, np.float32)
 
 

@@ -13,7 +13,12 @@ import torch
 from starrygazer_training import sam, segment_cache
 from starrygazer_training.sam import SamParams, labels_from_masks, segment_with_sam
 from starrygazer_training.segment_cache import SegmentCache
-from starrygazer_training.segmentation import SegmentParams, segment, snap
+from starrygazer_training.segmentation import (
+    SegmentParams,
+    distance_to_border,
+    segment,
+    snap,
+)
 
 SHAPE = (96, 128)
 INSIDE, OUTSIDE = (50, 65), (5, 5)
@@ -87,11 +92,10 @@ def test_a_large_photograph_keeps_its_size_and_every_label() -> None:
 
 def test_borders_move_to_the_edges_of_the_photograph() -> None:
     image, relative = photograph()
-    box = relative > 0.5
-    blurred = cv2.GaussianBlur(np.roll(relative, 3, axis=1), (0, 0), 2.0)
-    plain = segment(blurred, image)
-    snapped = segment(blurred, image, SegmentParams(snap_band=6))
-    wrong = [((labels == labels[INSIDE]) != box).mean() for labels in (plain, snapped)]
+    beside = np.roll(relative, 3, axis=1)
+    plain = segment(beside, image)
+    snapped = segment(beside, image, SegmentParams(snap_band=6))
+    wrong = [((s == s[INSIDE]) != (relative > 0.5)).mean() for s in (plain, snapped)]
     assert wrong[0] > 0.01  # without, a strip is lost on the left
     assert wrong[1] < 0.001  # corners are rounded
 
@@ -100,15 +104,40 @@ def test_the_ramp_of_a_blurred_edge_is_no_segment() -> None:
     image, relative = photograph()
     labels = np.where(relative > 0.5, 2, 0).astype(np.int32)
     labels[27:30, 40:90] = 1
-    snapped = snap(labels, image, band=8)
+    blurred = np.where(labels == 1, 0.45, relative).astype(np.float32)
+    snapped = snap(labels, blurred, image, band=8)
     assert snapped.max() == 1
     assert (snapped != (relative > 0.5)).mean() < 0.001  # corners are rounded
 
 
-def test_segments_that_are_all_thin_stay() -> None:
+def test_all_thin_segments_stay_if_they_are_no_ramps() -> None:
     labels = np.repeat(np.arange(32, dtype=np.int32), 4)[None].repeat(96, axis=0)
     image, _ = photograph()
-    np.testing.assert_array_equal(snap(labels, image, band=8), labels)
+    near_and_far = (labels % 2).astype(np.float32)
+    assert snap(labels, near_and_far, image, band=8).max() == labels.max()
+
+
+@pytest.mark.parametrize("width", [2, 4, 6])
+def test_a_pole_before_a_wall_stays_whole(width: int) -> None:
+    labels = np.zeros(SHAPE, np.int32)
+    labels[20:, 60 : 60 + width] = 1
+    image = np.where(labels[..., None] == 1, 40, 200).astype(np.uint8).repeat(3, axis=2)
+    snapped = snap(labels, labels.astype(np.float32), image, band=5)
+    assert ((snapped == snapped[60, 60]) == (labels == 1)).mean() > 0.999
+
+
+def test_the_arm_of_a_large_segment_stays() -> None:
+    image, relative = photograph()
+    relative[48:54, 90:120], image[48:54, 90:120] = 0.8, (30, 60, 120)
+    labels = (relative > 0.5).astype(np.int32)
+    assert (snap(labels, relative, image, band=5) != labels).mean() < 0.001
+
+
+def test_borders_move_by_the_band_at_most() -> None:
+    image, relative = photograph()
+    labels = np.roll(relative > 0.5, 12, axis=1).astype(np.int32)
+    far = distance_to_border(labels) >= 5
+    np.testing.assert_array_equal(snap(labels, relative, image, band=5)[far], labels[far])
 
 
 def test_snapping_needs_the_image() -> None:
@@ -292,6 +321,10 @@ def test_the_cache_tells_photographs_options_and_depths_apart(
     colour.labels("a", relative, image)
     colour.labels("a", relative, image + np.uint8(1))
     assert len(calls) == 6
+    snapped = SegmentCache(tmp_path, SegmentParams(snap_band=5))
+    snapped.labels("a", relative, image)
+    snapped.labels("a", relative, image + np.uint8(1))
+    assert len(calls) == 8
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", None])
