@@ -24,7 +24,8 @@ Channels = Literal["depth", "depth+rgb", "rgb"]
 
 SURFACE_STRIDE = 3  # pixels; a smooth surface needs no more
 SURFACE_ITERATIONS = 5
-STEP_SIDE = 0.1  # of a blurred step's border, at least, on the nearer and on the farther side
+CLEAR_STEP = 0.05  # of the range of depth, between a thin object and what is around it
+ALL_AROUND = 0.9  # of its border, where that holds
 SURFACE_TOLERANCE = 0.1  # distance from the surface at which a pixel's weight has halved
 
 _CHANNELS = ("depth", "depth+rgb", "rgb")
@@ -112,9 +113,8 @@ def snap(labels: LabelMap, relative_depth: FloatMap, image: Image, band: int) ->
 
     Relative depth tells what is one object, but its edges are blurred by a few pixels. A real
     step in depth lies where the photograph has an edge, and a pair that puts it beside teaches a
-    network not to trust edges. The blur itself often becomes a thin segment between two objects,
-    nearer than one and farther than the other: they share it. Other thin segments keep their
-    middle line.
+    network not to trust edges. The blur itself often becomes thin segments between two objects,
+    which share them. A thin object keeps its middle line.
 
     Args:
         labels: int32 [H, W] segments.
@@ -130,7 +130,10 @@ def snap(labels: LabelMap, relative_depth: FloatMap, image: Image, band: int) ->
     gradient = np.hypot(across, down).max(-1)
     inside = distance_to_border(labels)
     middle_line = inside >= cv2.dilate(inside, np.ones((3, 3), np.uint8)) - 0.5
-    kept = ((inside >= band) | middle_line) & ~_ramps(labels, relative_depth, inside, band)[labels]
+    slivers = _slivers(labels, relative_depth, inside, band)
+    kept = ((inside >= band) | middle_line) & ~slivers[labels]
+    if not kept.any():
+        return labels
     moved = watershed(gradient, np.where(kept, labels + 1, 0))
     _, relabelled = np.unique(moved, return_inverse=True)
     return relabelled.reshape(labels.shape).astype(np.int32)
@@ -148,12 +151,12 @@ def distance_to_border(labels: LabelMap) -> FloatMap:
     return np.asarray(cv2.distanceTransform(inner, cv2.DIST_L2, 3), np.float32)
 
 
-def _ramps(
+def _slivers(
     labels: LabelMap, relative_depth: FloatMap, inside: FloatMap, band: int
 ) -> NDArray[np.bool_]:
-    """For each label, whether it is the blur of a step: thin, and between its neighbours in depth.
+    """For each label, whether it is a part of a blurred edge: thin, but nothing that stands out.
 
-    A pole is thin, too, but nearer than what is on either side of it.
+    A pole is thin, too, but almost all around it is clearly farther; behind a slit, nearer.
     """
     count = int(labels.max()) + 1
     widest = np.zeros(count, np.float32)
@@ -164,10 +167,11 @@ def _ramps(
     own = np.concatenate([part.ravel() for pair in beside for part in pair])
     other = np.concatenate([part.ravel() for pair in beside for part in reversed(pair)])
     own, other = own[own != other], other[own != other]
+    step = (depth[other] - depth[own]) / max(np.ptp(depth), 1e-6)
     borders = np.maximum(np.bincount(own, minlength=count), 1)
-    nearer = np.bincount(own, depth[other] > depth[own], minlength=count) / borders
-    between = (nearer > STEP_SIDE) & (nearer < 1 - STEP_SIDE)
-    return between & (widest < band / 2)
+    nearer = np.bincount(own, step > CLEAR_STEP, minlength=count) / borders
+    farther = np.bincount(own, step < -CLEAR_STEP, minlength=count) / borders
+    return (widest < band / 2) & (np.maximum(nearer, farther) < ALL_AROUND)
 
 
 def _normalised(depth: FloatMap) -> FloatMap:
