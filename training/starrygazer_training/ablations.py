@@ -6,18 +6,21 @@ and scored by the benchmark. ``ABLATIONS.md`` and one JSON file per variant are 
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from starrygazer_training import distributed, stages
-from starrygazer_training.config import Config
+from starrygazer_training.config import Config, ConfigError
+from starrygazer_training.run_state import RunFiles, write_atomically
 from starrygazer_training.stages import Variant
 
-REPORT = "ABLATIONS.md"
-SHARED = ("cache", "teacher.safetensors", "student.safetensors")
+REPORT, SCORES = "ABLATIONS.md", "scores.json"
+NETWORKS_BEFORE = ("teacher", "student")
 
 Evaluate = Callable[[list[str]], int]
 
@@ -95,44 +98,88 @@ def run(
 
     Raises:
         FileNotFoundError: teacher or student are missing.
+        ConfigError: no such variant, one began with another teacher or student, or the benchmark
+            could not score it.
     """
-    wanted = [a for a in ABLATIONS if not only or a.name in only]
-    for ablation in wanted:
-        folder = work / "ablations" / ablation.name
+    known = [ablation.name for ablation in ABLATIONS]
+    if unknown := set(only) - set(known):
+        raise ConfigError(f"no variant {', '.join(sorted(unknown))}: choose of {', '.join(known)}")
+    root = work / "ablations"
+    for ablation in (a for a in ABLATIONS if not only or a.name in only):
+        folder = root / ablation.name
         with distributed.first_process_first():
             _share(work, folder)
         changed = replace(config, refine=replace(config.refine, **ablation.changes))
         stages.refine(changed, data, folder, force)
-        if not distributed.is_first():
-            continue
-        scores, bundle = folder / "scores.json", folder / "bundle"
-        if not scores.exists():
-            stages.export(folder, bundle, f"0.0.0-{ablation.name}", ablation.mde, fp16=False)
-            evaluate(["--quick", f"--bundle={bundle}", f"--data={data}", f"--json={scores}"])
+        if distributed.is_first() and _scores(folder).get("trained") != _trained(folder):
+            _score(ablation, folder, data, evaluate)
     if distributed.is_first():
-        report = work / "ablations" / REPORT
-        report.write_text(table(work / "ablations", config.refine.steps), encoding="utf-8")
-        print(f"wrote {report}")
+        (root / REPORT).write_text(table(root), encoding="utf-8")
+        print(f"wrote {root / REPORT}")
 
 
 def _share(work: Path, folder: Path) -> None:
     """Let a variant use the caches and the networks that come before the refinement."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in SHARED:
-        if not (work / name).exists():
-            raise FileNotFoundError(f"{work / name} is missing: run starrygazer-train mde first")
-        if not (folder / name).exists():
-            (folder / name).symlink_to((work / name).resolve())
+    runs = [RunFiles(work, name) for name in NETWORKS_BEFORE]
+    for path in (work / "cache", *(run.result for run in runs)):
+        if not path.exists():
+            raise FileNotFoundError(f"{path} is missing: run starrygazer-train mde first")
+    hashes = {run.name: _sha256(run.result) for run in runs}
+    began_with = folder / "began_with.json"
+    if began_with.exists() and json.loads(began_with.read_text(encoding="utf-8")) != hashes:
+        raise ConfigError(f"{folder} began with another teacher or student: delete the folder")
+    write_atomically(began_with, json.dumps(hashes).encode())
+    for path in (work / "cache", *(run.result for run in runs), *(run.record for run in runs)):
+        link = folder / path.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath(path, folder))
 
 
-def table(folder: Path, steps: int) -> str:
-    """Markdown table of the RMSE of every scored variant, and its change against its base."""
-    scores = {a.name: _rmse(folder / a.name / "scores.json") for a in ABLATIONS}
-    scores = {name: cases for name, cases in scores.items() if cases}
-    cases = list(next(iter(scores.values()), {}))
+def _trained(folder: Path) -> dict[str, Any]:
+    """What the scores of a variant belong to."""
+    run = RunFiles(folder, "refinement")
+    record = run.read_record()
+    assert record is not None  # written before the result
+    return {"refinement": _sha256(run.result), "steps": record["config"]["steps"]}
+
+
+def _score(ablation: Ablation, folder: Path, data: Path, evaluate: Evaluate) -> None:
+    bundle, partial = folder / "bundle", folder / "scores.partial"
+    stages.export(folder, bundle, f"0.0.0-{ablation.name}", ablation.mde, fp16=False)
+    if evaluate(["--quick", f"--bundle={bundle}", f"--data={data}", f"--json={partial}"]):
+        raise ConfigError(f"{ablation.name} could not be scored, see above")
+    scores = {"trained": _trained(folder), **json.loads(partial.read_text(encoding="utf-8"))}
+    write_atomically(folder / SCORES, json.dumps(scores, indent=2).encode())
+
+
+def _scores(folder: Path) -> dict[str, Any]:
+    path = folder / SCORES
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def table(folder: Path) -> str:
+    """Markdown table of the RMSE of every scored variant, and its change against its base.
+
+    Raises:
+        ConfigError: the variants were trained with different budgets.
+    """
+    reports = {a.name: _scores(folder / a.name) for a in ABLATIONS}
+    reports = {name: report for name, report in reports.items() if report}
+    budgets = {name: report["trained"]["steps"] for name, report in reports.items()}
+    if len(set(budgets.values())) > 1:
+        each = ", ".join(f"{name} {steps}" for name, steps in budgets.items())
+        raise ConfigError(f"the steps of the variants differ, they cannot be compared: {each}")
+    scores = {name: _rmse(report) for name, report in reports.items()}
+    shared = set.intersection(*(set(cases) for cases in scores.values()))
+    cases = [case for case in next(iter(scores.values())) if case in shared]
     lines = [
-        f"RMSE in metres of `--quick` after {steps} steps each; in brackets the change against the "
-        "variant that it takes one part from.",
+        f"RMSE in metres of `--quick` after {next(iter(budgets.values()))} steps each; in brackets "
+        "the change against the variant that it takes one part from.",
         "",
         "| variant | against | " + " | ".join(cases) + " | mean change |",
         "|---" * (len(cases) + 3) + "|",
@@ -149,9 +196,6 @@ def table(folder: Path, steps: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rmse(scores: Path) -> dict[str, float]:
-    if not scores.exists():
-        return {}
-    cases = json.loads(scores.read_text(encoding="utf-8"))["cases"]
-    ours = {c["case"]: [r for r in c["rows"] if r["method"] == "ours"] for c in cases}
+def _rmse(report: Mapping[str, Any]) -> dict[str, float]:
+    ours = {c["case"]: [r for r in c["rows"] if r["method"] == "ours"] for c in report["cases"]}
     return {case: float(rows[0]["errors"]["rmse"]) for case, rows in ours.items()}

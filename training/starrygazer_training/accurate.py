@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from starrygazer_training.checkpoints import load_weights
 from starrygazer_training.dinov2 import PATCH, DinoV2
-from starrygazer_training.teacher import TOKENS, UPSAMPLING, TeacherHead
+from starrygazer_training.teacher import TOKENS
+from starrygazer_training.teacher_network import UPSAMPLING, TeacherHead
 
 MULTIPLE = PATCH
 PIXELS = TOKENS * PATCH**2

@@ -10,7 +10,7 @@ import hashlib
 import json
 from argparse import ArgumentError
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -138,6 +138,18 @@ class TeacherConfig(RunConfig):
     gradient_weight: float = _number(0.0, 1000.0, 2.0)
     trunk_steps: int = _number(0, 100_000_000, 3000)
     trunk_batch: int = _number(1, 65_536, 32)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.trunk_batch % self.chunks:
+            raise ConfigError(
+                f"chunks is {self.chunks}, which does not divide trunk_batch {self.trunk_batch}"
+            )
+
+    @property
+    def trunk(self) -> TeacherConfig:
+        """How the trunk alone is trained."""
+        return replace(self, steps=max(1, self.trunk_steps), batch=self.trunk_batch)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ from starrygazer_training.relative_loss import affine_abs_rel, relative_depth_lo
 from starrygazer_training.rendered_frames import RENDERS, rendered_frames
 from starrygazer_training.run_log import Validation
 from starrygazer_training.student import WIDTHS, Student
-from starrygazer_training.teacher import TOKENS, TeacherHead, relative_depth
+from starrygazer_training.teacher import TOKENS, relative_depth
+from starrygazer_training.teacher_network import TeacherHead
 
 CROP = (224, 288)  # rows, columns; about the size the MDE runs at
 VALIDATION_SHARE = 25  # one photograph in so many is held out

@@ -57,7 +57,13 @@ def mde(config: Config, data: Path, work: Path, force: bool, variant: Variant = 
         variant: of the bundle that shall come out; ``accurate`` needs no student.
     """
     if _begins("teacher", config, config.teacher, work, force):
-        teacher.train(data, work, config.teacher)
+        has_begun = RunFiles(work, "teacher").checkpoint.exists()
+        with_trunk = (
+            config.teacher.trunk_steps > 0
+            and not has_begun
+            and _begins(teacher.TRUNK, config, config.teacher.trunk, work, force)
+        )
+        teacher.train(data, work, config.teacher, with_trunk)
     if variant == "default" and _begins("student", config, config.student, work, force):
         with distributed.first_process_first():
             distillation.make_labels(data, work)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import EllipsisType
@@ -19,7 +20,6 @@ from starrygazer_training import datasets, distributed
 from starrygazer_training.checkpoints import TrainingRun
 from starrygazer_training.config import TeacherConfig
 from starrygazer_training.datasets import Frame
-from starrygazer_training.dinov2 import LAYERS, WIDTH
 from starrygazer_training.features import extract, feature_path, image_tensor
 from starrygazer_training.pictures import relative_depth_strip
 from starrygazer_training.relative_loss import (
@@ -30,94 +30,15 @@ from starrygazer_training.relative_loss import (
 )
 from starrygazer_training.rendered_frames import RENDERS, rendered_frames
 from starrygazer_training.run_log import Validation
-from starrygazer_training.run_state import RunFiles, is_finished
+from starrygazer_training.run_state import RunFiles
+from starrygazer_training.teacher_network import UPSAMPLING, TeacherHead, TeacherTrunk
 
 TOKENS = 850
-UPSAMPLING = 8  # output cells per patch side
-TRUNK_WIDTH = 96
 SMALLEST_WINDOW = 0.6  # of a side of the frame, in training
+TRUNK = "trunk"
 RENDERS_HELD_OUT = 40  # one of so many renders is held out
 
-
-class TeacherTrunk(nn.Module):
-    """Fuses four feature maps to relative depth of one cell a patch; cheap enough to learn long."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.project = nn.ModuleList(nn.Conv2d(WIDTH, TRUNK_WIDTH, 1) for _ in LAYERS)
-        self.fuse = nn.Sequential(_Residual(TRUNK_WIDTH), _Residual(TRUNK_WIDTH))
-        self.depth = nn.Conv2d(TRUNK_WIDTH, 1, 1)
-
-    def encode(self, features: Tensor) -> Tensor:
-        """[B, 4, 384, h, w] to the fused map [B, 96, h, w]."""
-        return self.fuse(
-            sum(p(f) for p, f in zip(self.project, features.unbind(1), strict=True))  # type: ignore[arg-type]
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Relative inverse depth [B, 1, h, w], larger = nearer, of [B, 4, 384, h, w]."""
-        return self.depth(self.encode(features))
-
-
-class TeacherHead(nn.Module):
-    """Refines the trunk's depth with image detail while it upsamples to eight cells a patch.
-
-    After the reassembly and fusion of DPT (Ranftl et al., ICCV 2021), with a light image branch for
-    what a patch of 14 pixels cannot tell.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.trunk = TeacherTrunk()
-        self.detail8 = nn.Sequential(
-            nn.Conv2d(3, 16, 3, padding=1), nn.GELU(), nn.Conv2d(16, 16, 3, padding=1), nn.GELU()
-        )
-        self.detail4 = nn.Sequential(nn.Conv2d(16, 32, 3, 2, 1), nn.GELU(), _Residual(32))
-        self.up2 = nn.Sequential(nn.Conv2d(TRUNK_WIDTH, 64, 3, padding=1), nn.GELU(), _Residual(64))
-        self.up4 = nn.Sequential(nn.Conv2d(64 + 32, 48, 3, padding=1), nn.GELU(), _Residual(48))
-        self.up8 = nn.Sequential(
-            nn.Conv2d(48 + 16, 32, 3, padding=1),
-            nn.GELU(),
-            nn.Conv2d(32, 32, 3, padding=1),
-            nn.GELU(),
-            nn.Conv2d(32, 1, 1),
-        )
-
-    def forward(self, features: Tensor, image: Tensor) -> Tensor:
-        """Relative inverse depth.
-
-        Args:
-            features: [B, 4, 384, h, w].
-            image: [B, 3, 8 h, 8 w] RGB in 0..1.
-
-        Returns:
-            [B, 1, 8 h, 8 w], larger = nearer.
-        """
-        detail8 = self.detail8(image - 0.5)
-        detail4 = self.detail4(detail8)
-        fused = self.trunk.encode(features)
-        x = self.up2(_double(fused))
-        x = self.up4(torch.cat([_double(x), detail4], 1))
-        smooth = _double(_double(_double(self.trunk.depth(fused))))
-        return smooth + self.up8(torch.cat([_double(x), detail8], 1))
-
-
-class _Residual(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.GELU(),
-            nn.Conv2d(width, width, 3, padding=1),
-            nn.GELU(),
-            nn.Conv2d(width, width, 3, padding=1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)
-
-
-def _double(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+Window = tuple[EllipsisType | slice, ...]
 
 
 class _Sample:
@@ -128,15 +49,14 @@ class _Sample:
         self._features = feature_path(cache, frame, TOKENS, flip)
         self.grid = np.load(self._features, mmap_mode="r").shape[-2:]
         size = tuple(UPSAMPLING * s for s in self.grid)
-        image, inverse = image_tensor(frame.image(), *size)[0], self._inverse_depth(frame, size)
-        if flip:
-            image, inverse = image.flip(-1), inverse.flip(-1)
-        # A thousand renders must fit into memory.
-        self._image, self._inverse = (image * 255).round().byte(), inverse.half()
-
-    @staticmethod
-    def _inverse_depth(frame: Frame, size: tuple[int, ...]) -> Tensor:
-        return pooled_inverse_depth(torch.from_numpy(frame.depth())[None, None], size)[0][0]
+        image = image_tensor(frame.image(), *size)[0]
+        depth = torch.from_numpy(frame.depth())[None, None]
+        inverse, valid = (maps[0] for maps in pooled_inverse_depth(depth, size))
+        ceiling = _ceiling(inverse, valid) if "kitti" in frame.dataset else torch.zeros(1, 1, 1)
+        maps = [m.flip(-1) if flip else m for m in (image, inverse, ceiling)]
+        # Thousands of renders must fit into memory: bytes and half floats.
+        self._image = (maps[0] * 255).round().byte()
+        self._inverse, self._ceiling = maps[1].half(), maps[2].half()
 
     @property
     def image(self) -> Tensor:
@@ -148,7 +68,12 @@ class _Sample:
         """[1, 8 h, 8 w] in 1/m, 0 = unknown."""
         return self._inverse.float()
 
-    def features(self, window: tuple[EllipsisType | slice, ...] = (...,)) -> Tensor:
+    @property
+    def ceiling(self) -> Tensor:
+        """[1, 8 h, 8 w] upper bound of inverse depth in 1/m, 0 = none."""
+        return self._ceiling.float().expand_as(self._inverse)
+
+    def features(self, window: Window = (...,)) -> Tensor:
         """Backbone features [4, 384, h, w], or a window of them."""
         features = np.load(self._features, mmap_mode="r")[window]
         return torch.from_numpy(features.astype(np.float32))
@@ -159,7 +84,7 @@ class _Batch:
     features: Tensor
     image: Tensor
     target: Tensor
-    has_sky: bool
+    ceiling: Tensor
 
 
 def _ceiling(inverse_depth: Tensor, valid: Tensor) -> Tensor:
@@ -182,36 +107,42 @@ def _ceiling(inverse_depth: Tensor, valid: Tensor) -> Tensor:
 def _samples(
     root: Path, work: Path, renders: int
 ) -> tuple[dict[str, list[_Sample]], dict[str, list[_Sample]]]:
+    """Samples to learn from and to validate on, by data set."""
     cache = work / "cache"
+    sensors = {d: datasets.depth_frames(root, d) for d in datasets.TEACHER_DATASETS}
+    # To watch the transfer: NYU is never trained on, but the head's dropout and its number of steps
+    # were chosen with an eye on it.
+    nyu = datasets.depth_frames(root, "nyu_train")[::16]
+    with distributed.first_process_first():
+        rendered = rendered_frames(root, work, renders)
+        for frames in sensors.values():
+            extract(frames, cache, TOKENS, (False, True))
+        extract([*nyu, *rendered], cache, TOKENS, (False,))
     training: dict[str, list[_Sample]] = defaultdict(list)
     validation: dict[str, list[_Sample]] = defaultdict(list)
-    for dataset in datasets.TEACHER_DATASETS:
-        frames = datasets.depth_frames(root, dataset)
-        extract(frames, cache, TOKENS, (False, True))
+    for dataset, frames in sensors.items():
         for held_out, frame in datasets.held_out(frames):
             if held_out:
                 validation[dataset].append(_Sample(frame, cache, flip=False))
             else:
                 training[dataset] += [_Sample(frame, cache, flip) for flip in (False, True)]
-    frames = rendered_frames(root, work, renders)
-    extract(frames, cache, TOKENS, (False,))
-    for held_out, frame in datasets.held_out(frames, RENDERS_HELD_OUT) if frames else ():
+    for held_out, frame in datasets.held_out(rendered, RENDERS_HELD_OUT) if rendered else ():
         (validation if held_out else training)[RENDERS].append(_Sample(frame, cache, flip=False))
+    validation["nyu_train"] = [_Sample(frame, cache, flip=False) for frame in nyu]
     return training, validation
 
 
-def train(root: Path, work: Path, config: TeacherConfig) -> None:
-    """Train the head; the result is ``work/teacher.safetensors``."""
-    cache = work / "cache"
-    with distributed.first_process_first():
-        training, validation = _samples(root, work, config.renders)
+def train(root: Path, work: Path, config: TeacherConfig, with_trunk: bool) -> None:
+    """Train the head; the result is ``work/teacher.safetensors``.
+
+    Args:
+        root: data folder.
+        work: folder of caches, checkpoints and results.
+        config: how to train.
+        with_trunk: the trunk has no result yet, train it first.
+    """
+    training, validation = _samples(root, work, config.renders)
     sensors = [dataset for dataset in training if dataset != RENDERS]
-    # To watch the transfer: NYU is never trained on, but the head's dropout and its number of steps
-    # were chosen with an eye on it.
-    nyu = datasets.depth_frames(root, "nyu_train")[::16]
-    with distributed.first_process_first():
-        extract(nyu, cache, TOKENS, (False,))
-    validation["nyu_train"] = [_Sample(frame, cache, flip=False) for frame in nyu]
 
     def draw(rng: random.Random, count: int) -> _Batch:
         rendered = rng.random() < config.render_share
@@ -225,68 +156,56 @@ def train(root: Path, work: Path, config: TeacherConfig) -> None:
             features=torch.stack([s.features(patches) for s in samples]),
             image=image * (0.8 + 0.4 * rng.random()) + 0.1 * (rng.random() - 0.5),
             target=torch.stack([s.inverse_depth[cells] for s in samples]),
-            has_sky="kitti" in samples[0].frame.dataset,
+            ceiling=torch.stack([s.ceiling[cells] for s in samples]),
         )
 
-    def loss_of_trunk(model: nn.Module, batch: _Batch) -> Tensor:
-        prediction = model(_hidden(batch.features, config)).float()
-        return _loss(prediction, _pooled(batch.target), batch.has_sky, config)
-
-    def loss_of_head(model: nn.Module, batch: _Batch) -> Tensor:
-        prediction = model(_hidden(batch.features, config), batch.image).float()
-        return _loss(prediction, batch.target, batch.has_sky, config)
+    def loss_of(model: nn.Module, batch: _Batch) -> Tensor:
+        features = _with_dropped_channels(batch.features, config.feature_dropout)
+        prediction = _predict(model, features, batch.image)
+        target, ceiling = batch.target, batch.ceiling
+        if isinstance(model, TeacherTrunk):
+            target, ceiling = _per_patch(target), F.max_pool2d(ceiling, UPSAMPLING)
+        return _loss(prediction, target, ceiling, config)
 
     def validate(model: nn.Module) -> Validation:
-        figures: dict[str, float] = {}
-        pictures = {}
-        for dataset, samples in validation.items():
-            predictions = [_predict(model, s.features()[None], s.image[None]) for s in samples]
-            scores = [
-                affine_abs_rel(p, torch.from_numpy(s.frame.depth())[None, None])
-                for p, s in zip(predictions, samples, strict=True)
-            ]
-            abs_rel, pearson = np.mean(scores, axis=0)
-            figures |= {f"{dataset} AbsRel": abs_rel, f"{dataset} Pearson": pearson}
-            first = samples[0]
-            pictures[dataset] = relative_depth_strip(
-                first.image, predictions[0][0], first.inverse_depth
-            )
-        return Validation(figures, pictures)
+        return _validate(model, validation)
+
+    def fit(run: TrainingRun, stage: TeacherConfig) -> None:
+        run.fit(partial(draw, count=stage.chunk_size), loss_of, validate)
 
     data = {d: len({s.frame.key for s in samples}) for d, samples in training.items()}
     watched = {dataset: len(s) for dataset, s in validation.items()}
     torch.manual_seed(config.seed)
-    head = TeacherHead()
-    if config.trunk_steps and not RunFiles(work, "teacher").checkpoint.exists():
-        files = RunFiles(work, "trunk")
-        stage = replace(config, steps=config.trunk_steps, batch=config.trunk_batch)
-        if not is_finished(files, stage):
-            TrainingRun("trunk", work, head.trunk, stage, data, watched).fit(
-                partial(draw, count=stage.chunk_size), loss_of_trunk, validate
-            )
-        head.trunk.load_state_dict(load_file(files.result))
-    TrainingRun("teacher", work, head, config, data, watched).fit(
-        partial(draw, count=config.chunk_size), loss_of_head, validate
-    )
+    head, trunk = TeacherHead(), RunFiles(work, TRUNK)
+    if with_trunk:
+        fit(TrainingRun(TRUNK, work, head.trunk, config.trunk, data, watched), config.trunk)
+    begins_with_trunk = config.trunk_steps > 0 and trunk.result.exists()
+    if begins_with_trunk:
+        head.trunk.load_state_dict(load_file(trunk.result))
+    run = TrainingRun("teacher", work, head, config, data, watched)
+    if begins_with_trunk:
+        run.seconds = (trunk.read_record() or {"seconds": 0.0})["seconds"]  # it is a part of it
+    fit(run, config)
+    if distributed.is_first():  # or another teacher would begin with it
+        trunk.result.unlink(missing_ok=True)
 
 
-def _hidden(features: Tensor, config: TeacherConfig) -> Tensor:
-    """The features without some channels, different ones for each sample and layer."""
-    keep = (torch.rand((*features.shape[:3], 1, 1)) > config.feature_dropout).float()
-    return features * keep / (1 - config.feature_dropout)
-
-
-def _loss(prediction: Tensor, target: Tensor, has_sky: bool, config: TeacherConfig) -> Tensor:
-    """Loss of [B, 1, h, w] relative against known inverse depth, 0 = unknown."""
-    valid = (target > 0).float()
-    loss = relative_depth_loss(prediction, target, valid, config.gradient_weight)
-    if has_sky:
-        aligned = align(prediction, target, valid)
-        ceiling = torch.stack([_ceiling(t, v) for t, v in zip(target, valid, strict=True)])
-        excess = F.relu(aligned - ceiling) * (ceiling > 0)
-        spread = target[valid > 0].std() + 1e-6
-        loss = loss + config.ceiling_weight * (excess / spread).mean()
-    return loss
+def _validate(model: nn.Module, validation: Mapping[str, Sequence[_Sample]]) -> Validation:
+    figures: dict[str, float] = {}
+    pictures = {}
+    for dataset, samples in validation.items():
+        predictions = [_predict(model, s.features()[None], s.image[None]) for s in samples]
+        scores = [
+            affine_abs_rel(p, torch.from_numpy(s.frame.depth())[None, None])
+            for p, s in zip(predictions, samples, strict=True)
+        ]
+        abs_rel, pearson = np.mean(scores, axis=0)
+        figures |= {f"{dataset} AbsRel": abs_rel, f"{dataset} Pearson": pearson}
+        first = samples[0]
+        pictures[dataset] = relative_depth_strip(
+            first.image, predictions[0][0], first.inverse_depth
+        )
+    return Validation(figures, pictures)
 
 
 def _predict(model: nn.Module, features: Tensor, image: Tensor) -> Tensor:
@@ -294,9 +213,25 @@ def _predict(model: nn.Module, features: Tensor, image: Tensor) -> Tensor:
     return (model(features) if isinstance(model, TeacherTrunk) else model(features, image)).float()
 
 
-def _window(
-    grid: tuple[int, int], rng: random.Random
-) -> tuple[tuple[EllipsisType, slice, slice], tuple[EllipsisType, slice, slice]]:
+def _loss(prediction: Tensor, target: Tensor, ceiling: Tensor, config: TeacherConfig) -> Tensor:
+    """Loss of [B, 1, h, w] relative against known inverse depth and its bound, 0 = unknown."""
+    valid = (target > 0).float()
+    loss = relative_depth_loss(prediction, target, valid, config.gradient_weight)
+    bounded = ceiling > 0
+    if bounded.any():
+        excess = F.relu(align(prediction, target, valid) - ceiling) * bounded
+        spread = target[valid > 0].std() + 1e-6
+        loss = loss + config.ceiling_weight * (excess / spread).mean()
+    return loss
+
+
+def _with_dropped_channels(features: Tensor, share: float) -> Tensor:
+    """The features without some channels, different ones for each sample and layer."""
+    keep = (torch.rand((*features.shape[:3], 1, 1)) > share).float()
+    return features * keep / (1 - share)
+
+
+def _window(grid: tuple[int, int], rng: random.Random) -> tuple[Window, Window]:
     """Index of a random window of the patches, and of the cells that they cover."""
     patches, cells = [], []
     for side in grid:
@@ -304,10 +239,10 @@ def _window(
         start = rng.randint(0, side - length)
         patches.append(slice(start, start + length))
         cells.append(slice(UPSAMPLING * start, UPSAMPLING * (start + length)))
-    return (..., patches[0], patches[1]), (..., cells[0], cells[1])
+    return (..., *patches), (..., *cells)
 
 
-def _pooled(inverse_depth: Tensor) -> Tensor:
+def _per_patch(inverse_depth: Tensor) -> Tensor:
     """Mean of the known cells of each patch, 0 = none."""
     known = F.avg_pool2d((inverse_depth > 0).float(), UPSAMPLING)
     return F.avg_pool2d(inverse_depth, UPSAMPLING) / known.clamp_min(1e-6) * (known > 0)

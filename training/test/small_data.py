@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 from starrygazer_training import datasets
 from starrygazer_training.dinov2 import WIDTH
 from starrygazer_training.features import feature_path, patch_grid
-from starrygazer_training.teacher import TOKENS, TeacherHead
+from starrygazer_training.teacher import TOKENS
+from starrygazer_training.teacher_network import TeacherHead
 
 SIZE = (96, 128)
 PHOTOS = 6

@@ -12,13 +12,14 @@ import yaml
 from safetensors.torch import save_file
 from small_data import write_data, write_features, write_teacher
 from starrygazer_training import ablations, cli, distillation
-from starrygazer_training.config import Config, RefineConfig
+from starrygazer_training.config import Config, ConfigError, RefineConfig
 from starrygazer_training.distillation import Distillation
+from starrygazer_training.run_state import RunFiles
 
 from starrygazer_ros.completion import DepthCompleter
 
 
-def write_scores(folder: Path, rmse: dict[str, float]) -> None:
+def write_scores(folder: Path, rmse: dict[str, float], steps: int = 600) -> None:
     """What the benchmark writes, as far as the table reads it."""
     rows = [{"method": "nearest", "errors": {"rmse": 9.0}}]
     cases = [
@@ -26,7 +27,8 @@ def write_scores(folder: Path, rmse: dict[str, float]) -> None:
         for case, value in rmse.items()
     ]
     folder.mkdir(parents=True)
-    (folder / "scores.json").write_text(json.dumps({"cases": cases}), encoding="utf-8")
+    report = {"trained": {"steps": steps}, "cases": cases}
+    (folder / "scores.json").write_text(json.dumps(report), encoding="utf-8")
 
 
 def test_the_recipe_takes_every_change() -> None:
@@ -42,13 +44,20 @@ def test_the_table_compares_each_variant_with_its_base(tmp_path: Path) -> None:
     write_scores(tmp_path / "full", {"nyu": 0.2, "kitti": 2.0})
     write_scores(tmp_path / "photos", {"nyu": 0.25, "kitti": 2.0})
     write_scores(tmp_path / "no-segments", {"nyu": 0.3, "kitti": 1.0})
-    lines = ablations.table(tmp_path, 600).splitlines()
+    lines = ablations.table(tmp_path).splitlines()
     assert "after 600 steps" in lines[0]
     assert lines[2] == "| variant | against | nyu | kitti | mean change |"
     assert lines[4].endswith("|  | 0.200 | 2.000 |  |")
     assert lines[5].endswith("| full | 0.250 (+25%) | 2.000 (+0%) | +12.5% |")
     assert lines[6].endswith("| photos | 0.300 (+20%) | 1.000 (-50%) | -15.0% |")
     assert len(lines) == 7  # the others have no scores
+
+
+def test_variants_of_different_budgets_are_not_compared(tmp_path: Path) -> None:
+    write_scores(tmp_path / "full", {"nyu": 0.2})
+    write_scores(tmp_path / "photos", {"nyu": 0.2}, steps=1200)
+    with pytest.raises(ConfigError, match="full 600, photos 1200"):
+        ablations.table(tmp_path)
 
 
 def test_a_variant_is_trained_without_its_part_and_scored(tmp_path: Path) -> None:
@@ -72,8 +81,19 @@ def test_a_variant_is_trained_without_its_part_and_scored(tmp_path: Path) -> Non
     assert manifest["training"]["recipe"]["refinement"]["image"] is False
     report = (work / "ablations" / ablations.REPORT).read_text(encoding="utf-8")
     assert "| motorcycle, 4 lines | mean change |" in report
-    # Finished variants are not made again.
+    # Finished variants are not made again, and not mixed with another student.
+    weights = RunFiles(folder, "refinement").result
+    before = weights.stat().st_mtime_ns
     ablations.run(recipe, data, work, False, pytest.fail, ["no-image"])
+    assert weights.stat().st_mtime_ns == before
+    save_file(Distillation().state_dict(), work / "student.safetensors")
+    with pytest.raises(ConfigError, match="began with another teacher or student"):
+        ablations.run(recipe, data, work, False, pytest.fail, ["no-image"])
+
+
+def test_an_unknown_variant_is_refused_before_any_training(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no variant no-segment: choose of full, photos"):
+        ablations.run(Config(), tmp_path, tmp_path, False, pytest.fail, ["no-segment"])
 
 
 def test_ablations_need_the_networks_before_them(tmp_path: Path) -> None:

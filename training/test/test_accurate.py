@@ -23,7 +23,7 @@ from starrygazer_training.export import FP16_BOUND, FP32_BOUND, Network, export_
 from starrygazer_training.graph_check import check_graph
 from starrygazer_training.half_precision import in_half_precision
 from starrygazer_training.refinement import Refinement
-from starrygazer_training.teacher import TeacherHead
+from starrygazer_training.teacher_network import TeacherHead
 from test_export import BANNED
 from torch import nn
 

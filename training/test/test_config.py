@@ -49,6 +49,7 @@ def test_a_saved_configuration_comes_back(tmp_path: Path) -> None:
         ("student: {learning_rate: -1}", "student.learning_rate is -1"),
         ("student: {learning_rate: .nan}", "student.learning_rate is nan"),
         ("teacher: {chunks: 3}", "teacher.chunks is 3, which does not divide batch 8"),
+        ("teacher: {trunk_batch: 9}", "teacher.chunks is 2, which does not divide trunk_batch 9"),
         ("refine: 5", "refine is 5, it must hold keys and values"),
         ("refine: [5", "parsing"),
     ],

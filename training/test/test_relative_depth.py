@@ -20,8 +20,7 @@ from starrygazer_training.relative_loss import (
     relative_depth_loss,
 )
 from starrygazer_training.student import Student
-from starrygazer_training.teacher import TOKENS, UPSAMPLING, TeacherHead, _ceiling, _pooled, _window
-from torch.nn import functional as F
+from starrygazer_training.teacher import TOKENS, _ceiling
 
 
 def test_loss_ignores_scale_and_shift_but_not_sign() -> None:
@@ -73,41 +72,6 @@ def test_ceiling_bounds_only_what_lies_above_the_highest_return() -> None:
     ceiling = _ceiling(inverse, valid)
     assert (ceiling[:, :3] == 0.05).all()
     assert (ceiling[:, 3:] == 0).all()
-
-
-def test_a_window_covers_the_same_part_of_patches_and_cells() -> None:
-    rng = random.Random(0)
-    patches = torch.arange(20 * 30).view(1, 20, 30).float()
-    cells = patches.repeat_interleave(UPSAMPLING, 1).repeat_interleave(UPSAMPLING, 2)
-    for _ in range(50):
-        window, window_of_cells = _window((20, 30), rng)
-        part = patches[window]
-        assert part.shape[1] >= 12
-        assert part.shape[2] >= 18
-        torch.testing.assert_close(F.avg_pool2d(cells[window_of_cells], UPSAMPLING), part)
-
-
-def test_a_patch_has_the_mean_of_its_known_cells() -> None:
-    inverse = torch.zeros(1, 1, 16, 8)
-    inverse[0, 0, 0, :2] = torch.tensor([0.2, 0.4])
-    torch.testing.assert_close(_pooled(inverse).flatten(), torch.tensor([0.3, 0.0]))
-
-
-def test_the_head_refines_what_its_trunk_says() -> None:
-    torch.manual_seed(0)
-    head = TeacherHead().eval()
-    features, image = torch.randn(1, 4, WIDTH, 6, 8), torch.rand(1, 3, 48, 64)
-    torch.nn.init.zeros_(head.up8[-1].weight)
-    torch.nn.init.zeros_(head.up8[-1].bias)
-    with torch.inference_mode():
-        depth, coarse = head(features, image), head.trunk(features)
-    assert depth.shape == (1, 1, 48, 64)
-    # Away from the border, upsampling eightfold keeps the mean of a patch's surroundings.
-    centre = F.avg_pool2d(depth, UPSAMPLING)[..., 2:-2, 2:-2]
-    assert (
-        torch.corrcoef(torch.stack([centre.flatten(), coarse[..., 2:-2, 2:-2].flatten()]))[0, 1]
-        > 0.9
-    )
 
 
 @pytest.mark.parametrize("size", [(64, 64), (96, 160)])
