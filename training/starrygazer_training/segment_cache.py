@@ -26,6 +26,8 @@ from starrygazer_training.segmentation import (
 
 _LOG = logging.getLogger(__name__)
 
+VERSION = 2  # of what is computed; another one makes every entry again
+
 
 class SegmentCache:
     """Segments of photographs, kept in a folder.
@@ -41,7 +43,8 @@ class SegmentCache:
     def __init__(self, folder: Path, params: SegmentParams | SamParams | None = None) -> None:
         self.folder = folder
         self.params = params or SegmentParams()
-        described: dict[str, Any] = {"method": type(self.params).__name__, **asdict(self.params)}
+        described: dict[str, Any] = {"version": VERSION, "method": type(self.params).__name__}
+        described |= asdict(self.params)
         if isinstance(self.params, SamParams):
             weights = self.params.checkpoint / "model.safetensors"
             described["checkpoint"] = _file_hash(weights) if weights.is_file() else None
