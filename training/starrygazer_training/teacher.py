@@ -218,7 +218,7 @@ def _loss(prediction: Tensor, target: Tensor, ceiling: Tensor, config: TeacherCo
     valid = (target > 0).float()
     loss = relative_depth_loss(prediction, target, valid, config.gradient_weight)
     bounded = ceiling > 0
-    if bounded.any():
+    if bounded.any() and valid.sum() > 1:  # a window may lie above all returns
         excess = F.relu(align(prediction, target, valid) - ceiling) * bounded
         spread = target[valid > 0].std() + 1e-6
         loss = loss + config.ceiling_weight * (excess / spread).mean()

@@ -14,7 +14,7 @@ from starrygazer_training.config import Config, ConfigError, TeacherConfig
 from starrygazer_training.dinov2 import WIDTH
 from starrygazer_training.run_state import RunFiles
 from starrygazer_training.stages import mde
-from starrygazer_training.teacher import TRUNK, _per_patch, _window
+from starrygazer_training.teacher import TRUNK, _loss, _per_patch, _window
 from starrygazer_training.teacher_network import UPSAMPLING, TeacherHead, TeacherTrunk
 from torch.nn import functional as F
 
@@ -39,6 +39,15 @@ def test_a_patch_has_the_mean_of_its_known_cells() -> None:
     inverse = torch.zeros(1, 1, 16, 8)
     inverse[0, 0, 0, :2] = torch.tensor([0.2, 0.4])
     torch.testing.assert_close(_per_patch(inverse).flatten(), torch.tensor([0.3, 0.0]))
+
+
+def test_a_window_above_all_returns_has_a_finite_loss() -> None:
+    prediction = torch.randn(1, 1, 6, 8, requires_grad=True)
+    unknown, ceiling = torch.zeros(1, 1, 6, 8), torch.full((1, 1, 6, 8), 0.1)
+    loss = _loss(prediction, unknown, ceiling, QUICK)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(prediction.grad).all()
 
 
 def test_the_head_refines_what_its_trunk_says() -> None:
