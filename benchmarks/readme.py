@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from benchmarks.evaluation import (
     LEARNT,
     OURS,
 )
+from benchmarks.report import markdown_head, markdown_row
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 BASELINES = {
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         text = options.readme.read_text(encoding="utf-8")
         for name, table in tables.items():
             text = with_block(text, name, table)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         print(f"readme: {options.scores} or {options.readme}: {error!r}", file=sys.stderr)
         return 2
     options.readme.write_text(text, encoding="utf-8")
@@ -84,7 +85,11 @@ def accuracy_table(report: Json) -> str:
 
 
 def fault_table(report: Json) -> str:
-    """RMSE with a fault, in brackets over that without, beside the best of all baselines."""
+    """RMSE with a fault, in brackets over that without, beside the best of all baselines.
+
+    Raises:
+        ValueError: a fault is scored on one of the two cases only.
+    """
     label = report["bundles"][0]["label"]
     by_fault: dict[str, list[str]] = {}
     for clean in FAULT_CASES:
@@ -101,6 +106,8 @@ def fault_table(report: Json) -> str:
             fault = case["case"].removeprefix(f"{clean}, ")
             cells = by_fault.setdefault(fault, [])
             cells += [f"{cell} ({ours['rmse_ratio_to_clean']:.2f})", other]
+    if any(len(cells) != 2 * len(FAULT_CASES) for cells in by_fault.values()):
+        raise ValueError(f"not every fault is scored on {' and '.join(FAULT_CASES)}")
     head = ["fault"]
     for clean in FAULT_CASES:
         head += [clean, "best baseline"]
@@ -121,9 +128,8 @@ def _baselines(case: Json, label: str) -> Iterator[Json]:
             yield row
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    return "\n".join([*markdown_head(head), *map(markdown_row, rows)])
 
 
 if __name__ == "__main__":

@@ -117,11 +117,11 @@ class Report:
         methods = [row.method for row in self._rows(outcomes[0])]
         labels = [self._label(method) for method in methods]
         parts = ["RMSE / MAE in metres, the smallest RMSE in bold.", ""]
-        parts += _markdown_head(["data, sparse depth (frames)", *labels])
+        parts += markdown_head(["data, sparse depth (frames)", *labels])
         for outcome in outcomes:
             best = min(row.errors.rmse for row in outcome.rows.values())
             parts.append(
-                _markdown_row(
+                markdown_row(
                     [
                         f"{outcome.case} ({outcome.frames})",
                         *(
@@ -134,17 +134,17 @@ class Report:
         faulty = [o for o in outcomes if any(row.rmse_ratio for row in o.rows.values())]
         if faulty:
             parts += ["", "RMSE / MAE with a fault over those without it.", ""]
-            parts += _markdown_head(["data, sparse depth, fault", *labels])
+            parts += markdown_head(["data, sparse depth, fault", *labels])
             parts += [
-                _markdown_row([o.case, *(_ratio(o.rows[method]) for method in methods)])
+                markdown_row([o.case, *(_ratio(o.rows[method]) for method in methods)])
                 for o in faulty
             ]
         parts += ["", "Every figure.", ""]
         heads = [f"{c.head} [{c.unit}]" if c.unit else c.head for c in self._columns]
-        parts += _markdown_head(["data, sparse depth", "method", *heads])
+        parts += markdown_head(["data, sparse depth", "method", *heads])
         for outcome in outcomes:
             parts += [
-                _markdown_row(
+                markdown_row(
                     [outcome.case, self._label(row.method), *(c.cell(row) for c in self._columns)]
                 )
                 for row in self._rows(outcome)
@@ -207,9 +207,11 @@ def _bold_if(best: bool, row: Row) -> str:
     return f"**{cell}**" if best else cell
 
 
-def _markdown_head(cells: list[str]) -> list[str]:
-    return [_markdown_row(cells), "|" + "---|" * len(cells)]
+def markdown_head(cells: list[str]) -> list[str]:
+    """First two lines of a table."""
+    return [markdown_row(cells), "|" + "---|" * len(cells)]
 
 
-def _markdown_row(cells: list[str]) -> str:
+def markdown_row(cells: list[str]) -> str:
+    """A line of a table."""
     return f"| {' | '.join(cells)} |"

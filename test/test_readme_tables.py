@@ -57,6 +57,12 @@ def test_faults_stand_beside_the_best_baseline(report: dict[str, Any]) -> None:
     assert row == "| 5% outliers | **0.600** (0.60) | 2.000 | 2.000 (2.00) | **1.500** |"
 
 
+def test_a_fault_that_is_scored_on_one_case_only_is_refused(report: dict[str, Any]) -> None:
+    del report["cases"][-1]
+    with pytest.raises(ValueError, match="not every fault is scored"):
+        fault_table(report)
+
+
 def test_the_readme_gets_both_tables_and_keeps_the_rest(
     report: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -81,12 +87,13 @@ def test_a_text_without_its_markers_is_refused(text: str) -> None:
         with_block(text, "a", "table")
 
 
+@pytest.mark.parametrize("scores", ['{"bundles": []}', "[]", "{}", "no JSON"])
 def test_scores_that_cannot_be_read_leave_the_readme_alone(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    scores: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     readme = tmp_path / "README.md"
     readme.write_text("as it was")
-    (tmp_path / "scores.json").write_text('{"bundles": []}')
+    (tmp_path / "scores.json").write_text(scores)
     assert main([str(tmp_path / "scores.json"), "--readme", str(readme)]) == 2
     assert "scores.json" in capsys.readouterr().err
     assert readme.read_text() == "as it was"

@@ -161,13 +161,13 @@ class StudentConfig(RunConfig):
         gradient_weight: of the loss on the gradients over scales, which makes edges sharp.
     """
 
-    steps: int = _number(1, 100_000_000, 2600)
+    steps: int = _number(1, 100_000_000, 8000)
     chunks: int = _number(1, 65_536, 2)
     batch: int = _number(1, 65_536, 8)
     learning_rate: float = _number(1e-8, 1.0, 2e-3)
     render_share: float = _number(0.0, 1.0, 0.4)
     feature_weight: float = _number(0.0, 1000.0, 0.5)
-    gradient_weight: float = _number(0.0, 1000.0, 2.0)
+    gradient_weight: float = _number(0.0, 1000.0, 1.0)
 
 
 @dataclass(frozen=True)
