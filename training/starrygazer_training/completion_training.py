@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from starrygazer_training import datasets, distributed
 from starrygazer_training.checkpoints import TrainingRun
 from starrygazer_training.config import RefineConfig
-from starrygazer_training.interpolation import centred_log, front, pool
+from starrygazer_training.interpolation import centred_log, front, neighbours, pool
 from starrygazer_training.pair_files import prepare
 from starrygazer_training.pair_sources import (
     Pair,
@@ -74,6 +74,9 @@ def sample_loss(
 ) -> Tensor:
     """How well the network tells right samples from wrong ones.
 
+    A sample beside an edge that has the depth of the other side is right: so little is the
+    calibration of every sensor off.
+
     Args:
         plausibility: [B, 1, H/2, W/2] logit that the samples in a cell are right.
         sparse_depth: [B, 1, H, W] metres, 0 = none.
@@ -82,7 +85,8 @@ def sample_loss(
     """
     log_sparse, mask, centre = centred_log(sparse_depth)
     judged = front(log_sparse, mask) * known
-    error, there = pool((log_sparse + centre - log_depth).abs(), judged)
+    around = neighbours(log_depth)
+    error, there = pool((log_sparse + centre - around).abs().amin(1, keepdim=True), judged)
     return plausibility_loss(plausibility, error, there)
 
 

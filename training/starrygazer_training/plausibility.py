@@ -23,8 +23,11 @@ NONE = -1e4  # below every log depth
 LARGEST_STEP = 1.0  # of log depth; a larger one says no more
 HIDDEN = 24
 FIGURES = 10 * (LEVELS + len(RESIDUAL_LEVELS)) + 1
+STEEPNESS = (
+    3.0  # of reliability; a nearby sample drowns all others unless it counts next to nothing
+)
 WRONG = 0.1  # error of log depth at which a sample is half wrong
-WRONG_WEIGHT = 5.0  # a wrong sample costs more than the loss of a right one
+WRONG_WEIGHT = 4.0  # an outlier among the right ones costs more than the loss of a right one
 
 
 class Plausibility(nn.Module):
@@ -52,6 +55,11 @@ class Plausibility(nn.Module):
         mean = (each * known).sum((2, 3), keepdim=True) / count
         both = self.beside_all(torch.cat([each, mean.expand_as(each)], 1))
         return self.judge(F.relu(both))
+
+
+def reliability(logit: Tensor) -> Tensor:
+    """How much a sample counts, 0..1."""
+    return torch.sigmoid(STEEPNESS * logit)
 
 
 def plausibility_loss(logit: Tensor, error: Tensor, weight: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ from starrygazer_training.interpolation import (
     pool,
     similar_mean,
 )
-from starrygazer_training.plausibility import Plausibility
+from starrygazer_training.plausibility import Plausibility, reliability
 
 WIDTHS = (24, 48, 72, 96, 112)  # at 1/2, 1/4, 1/8, 1/16, 1/32
 MULTIPLE = 32
@@ -149,7 +149,7 @@ class Refinement(nn.Module):
             samples, known = pool(log_sparse, foremost)  # all from here on [B, 1, H/2, W/2]
             aligned = F.avg_pool2d(aligned, 2)
             plausibility = self.plausibility(samples, samples - aligned, known)
-            reliable = known * (torch.sigmoid(plausibility) + LEAST_RELIABILITY)
+            reliable = known * (reliability(plausibility) + LEAST_RELIABILITY)
             planes, density = local_planes(torch.cat([samples, samples - aligned], 1), reliable)
             plain, residual = planes.split(1, 1)
             guided = aligned + residual
@@ -170,8 +170,8 @@ class Refinement(nn.Module):
             values = torch.cat([samples, samples - aligned], 1)
             measured, known4 = pool(values, reliable * front(samples, known))
             plausible4 = pool(reliable, known)[0]
-            reliability = plausible4 * second_look + LEAST_RELIABILITY
-            planes = guided_planes(measured, known4, embedding, reliability)
+            reliable4 = plausible4 * second_look + LEAST_RELIABILITY
+            planes = guided_planes(measured, known4, embedding, reliable4)
             own, residual = planes.split(1, 1)
             base = own + blend * (F.avg_pool2d(aligned, 2) + residual - own)
         trust = known4 * plausible4 * torch.sigmoid(coarse[:, 10:11] + 2.0)

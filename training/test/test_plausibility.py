@@ -1,4 +1,4 @@
-"""Samples that do not fit those around them: what tells them, and that little is taken from them."""
+"""Samples that do not fit those around them, and that nothing is taken from them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from starrygazer_training.refinement import Refinement
 from torch import Tensor, nn
 
 SIZE = 32
-MIDDLE = (16, 16)
+MIDDLE = 16
 NEAR, FAR = 0.0, 0.7  # log depth
 
 
 def judged(samples: Tensor) -> dict[str, Tensor]:
     """The figures of the middle sample at the first level, of nearer and of farther samples."""
-    figures = torch.cat(beside(samples, torch.ones_like(samples), (0,)), 1)[0, :, *MIDDLE]
+    figures = torch.cat(beside(samples, torch.ones_like(samples), (0,)), 1)[0, :, MIDDLE, MIDDLE]
     return {"nearer": figures[0::2], "farther": figures[1::2]}
 
 
@@ -27,17 +27,17 @@ def constant(value: float) -> Tensor:
 
 def test_background_seen_past_an_edge_is_surrounded_by_nearer_samples() -> None:
     samples = constant(NEAR)
-    samples[..., MIDDLE[0], MIDDLE[1]] = FAR
+    samples[..., MIDDLE, MIDDLE] = FAR
     nearer = judged(samples)["nearer"]
     torch.testing.assert_close(nearer, torch.full((5,), FAR - NEAR))
 
 
 def test_background_beside_an_edge_has_nearer_samples_on_one_side_only() -> None:
     samples = constant(NEAR)
-    samples[..., :, MIDDLE[1] :] = FAR
+    samples[..., :, MIDDLE:] = FAR
     # The left side; above and below, where windows reach across the edge; nothing on the right.
     assert judged(samples)["nearer"][3] == 0
-    samples[..., MIDDLE[0] - 2 :, :] = FAR
+    samples[..., MIDDLE - 2 :, :] = FAR
     *_, pair = judged(samples)["nearer"]
     assert pair == 0
 
@@ -45,14 +45,14 @@ def test_background_beside_an_edge_has_nearer_samples_on_one_side_only() -> None
 @pytest.mark.parametrize(("value", "direction"), [(-0.5, "nearer"), (0.5, "farther")])
 def test_an_outlier_has_nothing_beyond_it_on_any_side(value: float, direction: str) -> None:
     samples = constant(NEAR)
-    samples[..., MIDDLE[0], MIDDLE[1]] = value
+    samples[..., MIDDLE, MIDDLE] = value
     torch.testing.assert_close(judged(samples)[direction], torch.full((5,), -abs(value)))
 
 
 def test_a_sample_without_others_has_nothing_to_be_judged_by() -> None:
     samples, known = constant(1.0), constant(0.0)
-    known[..., MIDDLE[0], MIDDLE[1]] = 1
-    figures = torch.cat(beside(samples, known, range(5)), 1)[0, :, *MIDDLE]
+    known[..., MIDDLE, MIDDLE] = 1
+    figures = torch.cat(beside(samples, known, range(5)), 1)[0, :, MIDDLE, MIDDLE]
     assert (figures == -LARGEST_STEP).all()
 
 

@@ -36,7 +36,7 @@ class PatternLaw:
     """Ranges and probabilities from which ``sample_sparse`` draws.
 
     Numbers of points and lines, steps and noise are drawn log-uniformly, everything else uniformly.
-    With the defaults about half of the draws have no fault and no missing sector.
+    With the defaults two of five draws have no fault and no missing sector.
     """
 
     # How often each pattern comes, relative to the others.
@@ -78,9 +78,9 @@ class PatternLaw:
     misregistration_probability: float = 0.08
     misregistration: Range = (0.5, 4.0)  # pixels at the nearest points
     # A LiDAR always sits beside the camera and sees past edges; other sensors rarely do.
-    scan_parallax_probability: float = 0.5
+    scan_parallax_probability: float = 0.6
     parallax_probability: float = 0.05
-    parallax: Range = (0.7, 12.0)  # pixels at the nearest points
+    parallax: Range = (1.0, 40.0)  # pixels at the nearest points
     quantisation_probability: float = 0.05
     quantisation: Range = (0.002, 0.04)  # step over median depth
 
