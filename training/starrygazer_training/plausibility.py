@@ -7,7 +7,8 @@ opposing sides, the second differs from all of them, in depth and in what it say
 depth, which a thin object does not.
 
 A small network looks at such figures of each sample and, because a sensor that sees past one edge
-sees past all, at their mean over the image (as PointNet does, Qi et al. 2017).
+sees past all, at their mean over the image (as PointNet does, Qi et al. 2017), over those samples
+that say something about it: few lie beside an edge.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ REACH = 2  # cells
 NONE = -1e4  # below every log depth
 LARGEST_STEP = 1.0  # of log depth; a larger one says no more
 HIDDEN = 24
+SMALLEST_WEIGHT = 1e-4
 FIGURES = 10 * (LEVELS + len(RESIDUAL_LEVELS)) + 1
 STEEPNESS = (
     3.0  # of reliability; a nearby sample drowns all others unless it counts next to nothing
@@ -36,6 +38,7 @@ class Plausibility(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.each = nn.Sequential(nn.Conv2d(FIGURES, HIDDEN, 1), nn.ReLU())
+        self.says = nn.Conv2d(HIDDEN, HIDDEN, 1)  # how much a sample counts in the mean, per figure
         self.beside_all = nn.Conv2d(2 * HIDDEN, HIDDEN, 1)
         self.judge = nn.Conv2d(HIDDEN, 1, 1)
         nn.init.constant_(self.judge.bias, 3.0)  # most samples are right
@@ -51,8 +54,8 @@ class Plausibility(nn.Module):
         figures = beside(samples, known, range(LEVELS))
         figures += beside(residual, known, RESIDUAL_LEVELS)
         each = self.each(torch.cat([*figures, samples], 1))
-        count = known.sum((2, 3), keepdim=True).clamp_min(1)
-        mean = (each * known).sum((2, 3), keepdim=True) / count
+        weight = (torch.sigmoid(self.says(each)) + SMALLEST_WEIGHT) * known
+        mean = (each * weight).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True)
         both = self.beside_all(torch.cat([each, mean.expand_as(each)], 1))
         return self.judge(F.relu(both))
 
