@@ -144,65 +144,80 @@ class Refinement(nn.Module):
             relative_depth = torch.zeros_like(relative_depth)
         with torch.autocast("cpu", enabled=False):
             log_sparse, mask, centre = centred_log(sparse_depth)
-            aligned = align(relative_depth, log_sparse, mask)
             foremost = front(log_sparse, mask)
-            samples, known = pool(log_sparse, foremost)  # all from here on [B, 1, H/2, W/2]
-            aligned = F.avg_pool2d(aligned, 2)
-            plausibility = self.plausibility(samples, samples - aligned, known)
+            values, known = pool(log_sparse, foremost)  # all from here on [B, 1, H/2, W/2]
+            aligned = F.avg_pool2d(align(relative_depth, log_sparse, mask), 2)
+            plausibility = self.plausibility(values, values - aligned, known)
             reliable = known * (reliability(plausibility) + LEAST_RELIABILITY)
-            planes, density = local_planes(torch.cat([samples, samples - aligned], 1), reliable)
-            plain, residual = planes.split(1, 1)
-            guided = aligned + residual
-            # Half as reliable as the best sample at least: never none.
-            trusted = (2 * reliable >= reliable.amax((2, 3), keepdim=True)).float()
-            sides = local_range(samples, trusted)
-            features = [aligned, plain, guided - plain, (samples - plain) * known, known]
-            features += [reliable, density, sides - plain]
-
+            samples = _Samples(values, known, reliable)
+            sides = samples.range()
+            features = _interpolations(samples, aligned, sides)
         half, quarter = self._unet(torch.cat([self.stem(image - 0.5), *features], 1))
-
-        embedding = self.embed(quarter).float()
-        coarse = self.coarse(quarter).float()
-        affinity = shares(coarse[:, :9], 1)
-        blend = torch.sigmoid(coarse[:, 11:12])
-        second_look = torch.sigmoid(coarse[:, 12:13] + 3.0)
+        log_depth, second_look = self._correct(samples, aligned, quarter)
+        samples = samples.doubted(_enlarged(second_look))
+        log_depth, log_error, trust = self._sharpen(samples, sides, log_depth, half, image)
         with torch.autocast("cpu", enabled=False):
-            values = torch.cat([samples, samples - aligned], 1)
-            measured, known4 = pool(values, reliable * front(samples, known))
-            plausible4 = pool(reliable, known)[0]
-            reliable4 = plausible4 * second_look + LEAST_RELIABILITY
-            planes = guided_planes(measured, known4, embedding, reliable4)
-            own, residual = planes.split(1, 1)
-            base = own + blend * (F.avg_pool2d(aligned, 2) + residual - own)
-        trust = known4 * plausible4 * torch.sigmoid(coarse[:, 10:11] + 2.0)
+            left = samples.reliable * pool(log_sparse - log_depth, foremost)[0]
+            log_depth = log_depth + _double(local_planes(left, known)[0] * trust)
+        log_depth = log_depth.clamp(-MAX_LOG_DEVIATION, MAX_LOG_DEVIATION)
+        return Refined(log_depth, _double(log_error), centre, plausibility)
+
+    def _correct(
+        self, samples: _Samples, aligned: Tensor, features: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Log depth at 1/2 size, and how far samples stand a second look, at 1/4 size.
+
+        Args:
+            samples: at 1/2 size.
+            aligned: [B, 1, H/2, W/2] log depth of the relative depth.
+            features: of the U-Net at 1/4 size.
+        """
+        embedding, heads = self.embed(features).float(), self.coarse(features).float()
+        affinity, correction = shares(heads[:, :9], 1), heads[:, 9:10]
+        blend, second_look = torch.sigmoid(heads[:, 11:12]), torch.sigmoid(heads[:, 12:13] + 3.0)
+        with torch.autocast("cpu", enabled=False):
+            both = torch.cat([samples.log_depth, samples.log_depth - aligned], 1)
+            weight = samples.reliable * front(samples.log_depth, samples.known)
+            measured, known = pool(both, weight)
+            plausible = pool(samples.reliable, samples.known)[0]
+            counts = plausible * second_look + LEAST_RELIABILITY
+            plain, residual = guided_planes(measured, known, embedding, counts).split(1, 1)
+            base = plain + blend * (F.avg_pool2d(aligned, 2) + residual - plain)
+        trust = known * plausible * torch.sigmoid(heads[:, 10:11] + 2.0)
         missing = measured[:, :1] - base
-        correction = coarse[:, 9:10]
         for _ in range(COARSE_STEPS):
             correction = trust * missing + (1 - trust) * propagate(correction, affinity)
-        log_depth = convex_upsample(base + correction, self.widen(quarter).float())
+        return convex_upsample(base + correction, self.widen(features).float()), second_look
 
-        off = (samples - log_depth) * known
-        reliable = reliable * F.interpolate(second_look, scale_factor=2.0, mode="nearest")
-        fine_embedding = self.embed_fine(half).float()
+    def _sharpen(
+        self, samples: _Samples, sides: Tensor, log_depth: Tensor, features: Tensor, image: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Log depth at full size; the logarithm of its error and the trust in samples at 1/2 size.
+
+        Args:
+            samples: at 1/2 size.
+            sides: [B, 2, H/2, W/2] nearest and farthest sample around.
+            log_depth: [B, 1, H/2, W/2].
+            features: of the U-Net at 1/2 size.
+            image: [B, 3, H, W].
+        """
+        off = (samples.log_depth - log_depth) * samples.known
+        embedding = self.embed_fine(features).float()
         with torch.autocast("cpu", enabled=False):
-            similar = similar_mean(samples, reliable, fine_embedding, log_depth)
+            similar = similar_mean(samples.log_depth, samples.reliable, embedding, log_depth)
         sides = torch.cat([sides, similar], 1)
-        fine = self.fine(torch.cat([half, off, known, sides - log_depth], 1)).float()
-        affinity = shares(fine[:, :9], 1)
-        log_depth = log_depth + fine[:, 9:10]
-        choice = shares(torch.cat([torch.zeros_like(log_depth), fine[:, 12:]], 1), 1)
+        heads = self.fine(torch.cat([features, off, samples.known, sides - log_depth], 1)).float()
+        affinity = shares(heads[:, :9], 1)
+        log_depth = log_depth + heads[:, 9:10]
+        choice = shares(torch.cat([torch.zeros_like(log_depth), heads[:, 12:]], 1), 1)
         log_depth = (choice * torch.cat([log_depth, sides], 1)).sum(1, keepdim=True)
         for _ in range(FINE_STEPS):
             log_depth = propagate(log_depth, affinity)
-        weights = self.convex(torch.cat([half, F.pixel_unshuffle(image - 0.5, 2)], 1)).float()
-        log_depth = convex_upsample(log_depth, weights)  # [B, 1, H, W]
-
-        with torch.autocast("cpu", enabled=False):
-            left = reliable * pool(log_sparse - log_depth, foremost)[0]
-            left, _ = local_planes(left, known)
-            log_depth = log_depth + _double(left * torch.sigmoid(fine[:, 11:12] + 2.0))
-        log_depth = log_depth.clamp(-MAX_LOG_DEVIATION, MAX_LOG_DEVIATION)
-        return Refined(log_depth, _double(fine[:, 10:11] - 2.0), centre, plausibility)
+        pixels = F.pixel_unshuffle(image - 0.5, 2)
+        log_depth = convex_upsample(
+            log_depth, self.convex(torch.cat([features, pixels], 1)).float()
+        )
+        return log_depth, heads[:, 10:11] - 2.0, torch.sigmoid(heads[:, 11:12] + 2.0)
 
     def _unet(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Decoded features at 1/2 and 1/4 of the image's size."""
@@ -214,6 +229,40 @@ class Refinement(nn.Module):
         for stage in self.decoder:
             decoded.append(stage(torch.cat([_double(decoded[-1]), skips.pop()], 1)))
         return decoded[-1], decoded[-2]
+
+
+class _Samples(NamedTuple):
+    """Sparse depth, each map [B, 1, H, W].
+
+    Attributes:
+        log_depth: read where ``known`` is 1.
+        known: in {0, 1}.
+        reliable: how much a sample counts, above 0 where there is one.
+    """
+
+    log_depth: Tensor
+    known: Tensor
+    reliable: Tensor
+
+    def doubted(self, share: Tensor) -> _Samples:
+        """The same samples, counting so much less."""
+        return self._replace(reliable=self.reliable * share)
+
+    def range(self) -> Tensor:
+        """Nearest and farthest sample around, [B, 2, H, W]."""
+        # Half as reliable as the best one at least: never none.
+        trusted = 2 * self.reliable >= self.reliable.amax((2, 3), keepdim=True)
+        return local_range(self.log_depth, trusted.float())
+
+
+def _interpolations(samples: _Samples, aligned: Tensor, sides: Tensor) -> list[Tensor]:
+    """What the U-Net sees of depth: ``DEPTH_FEATURES`` maps."""
+    log_depth, known, reliable = samples
+    planes, density = local_planes(torch.cat([log_depth, log_depth - aligned], 1), reliable)
+    plain, residual = planes.split(1, 1)
+    guided = aligned + residual
+    surprise = (log_depth - plain) * known
+    return [aligned, plain, guided - plain, surprise, known, reliable, density, sides - plain]
 
 
 def confidence(log_error: Tensor) -> Tensor:
@@ -274,6 +323,10 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
     )
+
+
+def _enlarged(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 def _double(x: Tensor) -> Tensor:
