@@ -23,7 +23,7 @@ from starrygazer_training.relative_depth import read_relative_depth
 from starrygazer_training.renders import read_render
 from starrygazer_training.sparse.law import MINIMUM_POINTS, PatternLaw, sample_sparse
 
-ZOOM = (0.5, 2.5)  # of a crop; below 1 it shows more of the scene
+ZOOM = (0.5, 1.8)  # of a crop; below 1 it shows more of the scene
 # The MDE has seen neither the photographs' labels nor the renders' depth so often that it would
 # be much better on them than in the field; still, the network must not rely on it blindly.
 RELATIVE_DEPTH_NOISE = (0.0, 0.25)  # standard deviation over the spread of relative depth

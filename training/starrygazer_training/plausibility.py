@@ -25,11 +25,9 @@ LARGEST_STEP = 1.0  # of log depth; a larger one says no more
 HIDDEN = 24
 SMALLEST_WEIGHT = 1e-4
 FIGURES = 10 * (LEVELS + len(RESIDUAL_LEVELS)) + 1
-STEEPNESS = (
-    3.0  # of reliability; a nearby sample drowns all others unless it counts next to nothing
-)
+STEEPNESS = 3.0  # near a sample all others are far: one that is wrong has to count next to nothing
 WRONG = 0.1  # error of log depth at which a sample is half wrong
-WRONG_WEIGHT = 4.0  # an outlier among the right ones costs more than the loss of a right one
+WRONG_WEIGHT = 2.0  # an outlier among the right ones costs more than the loss of a right one
 
 
 class Plausibility(nn.Module):

@@ -8,10 +8,10 @@ Six steps, all inside the graph:
 3. **Interpolate** the sparse depth by local planes, once as it is and once as the residual that
    the fit leaves, which keeps the shape of the relative depth between the points.
 4. **Guide and correct** at 1/4 size: a U-Net that sees all this and the image gives each cell
-   features, and each sample a second reliability. Both interpolations are made again, from samples
-   with similar features only, so that planes end where objects do. It blends the two, adds a
-   correction, and lets it travel along predicted affinities while the measurements are re-injected
-   (CSPN, Cheng et al. 2018).
+   features, and looks at each sample again, because what is wrong beside the others may be a thin
+   object. Both interpolations are made again, from samples with similar features only, so that
+   planes end where objects do. It blends the two, adds a correction, and lets it travel along
+   predicted affinities while the measurements are re-injected (CSPN, Cheng et al. 2018).
 5. **Sharpen** at 1/2 size: near an edge take the depth of the nearest or the farthest sample
    around, or of those with similar features, propagate the depth itself, then upsample convexly
    (RAFT, Teed & Deng 2020), so that each pixel takes its depth from the side of an edge on which
@@ -148,14 +148,11 @@ class Refinement(nn.Module):
             values, known = pool(log_sparse, foremost)  # all from here on [B, 1, H/2, W/2]
             aligned = F.avg_pool2d(align(relative_depth, log_sparse, mask), 2)
             plausibility = self.plausibility(values, values - aligned, known)
-            reliable = known * (reliability(plausibility) + LEAST_RELIABILITY)
-            samples = _Samples(values, known, reliable)
-            sides = samples.range()
-            features = _interpolations(samples, aligned, sides)
+            samples = _Samples(values, known, plausibility)
+            features = _interpolations(samples, aligned)
         half, quarter = self._unet(torch.cat([self.stem(image - 0.5), *features], 1))
-        log_depth, second_look = self._correct(samples, aligned, quarter)
-        samples = samples.doubted(_enlarged(second_look))
-        log_depth, log_error, trust = self._sharpen(samples, sides, log_depth, half, image)
+        log_depth, samples = self._correct(samples, aligned, quarter)
+        log_depth, log_error, trust = self._sharpen(samples, log_depth, half, image)
         with torch.autocast("cpu", enabled=False):
             left = samples.reliable * pool(log_sparse - log_depth, foremost)[0]
             log_depth = log_depth + _double(local_planes(left, known)[0] * trust)
@@ -164,8 +161,8 @@ class Refinement(nn.Module):
 
     def _correct(
         self, samples: _Samples, aligned: Tensor, features: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Log depth at 1/2 size, and how far samples stand a second look, at 1/4 size.
+    ) -> tuple[Tensor, _Samples]:
+        """Log depth at 1/2 size, and the samples as they are judged with the image.
 
         Args:
             samples: at 1/2 size.
@@ -174,29 +171,29 @@ class Refinement(nn.Module):
         """
         embedding, heads = self.embed(features).float(), self.coarse(features).float()
         affinity, correction = shares(heads[:, :9], 1), heads[:, 9:10]
-        blend, second_look = torch.sigmoid(heads[:, 11:12]), torch.sigmoid(heads[:, 12:13] + 3.0)
+        blend = torch.sigmoid(heads[:, 11:12])
+        samples = samples.judged_with(heads[:, 12:13])
         with torch.autocast("cpu", enabled=False):
             both = torch.cat([samples.log_depth, samples.log_depth - aligned], 1)
             weight = samples.reliable * front(samples.log_depth, samples.known)
             measured, known = pool(both, weight)
-            plausible = pool(samples.reliable, samples.known)[0]
-            counts = plausible * second_look + LEAST_RELIABILITY
+            reliable = pool(samples.reliable, samples.known)[0]
+            counts = reliable + LEAST_RELIABILITY
             plain, residual = guided_planes(measured, known, embedding, counts).split(1, 1)
             base = plain + blend * (F.avg_pool2d(aligned, 2) + residual - plain)
-        trust = known * plausible * torch.sigmoid(heads[:, 10:11] + 2.0)
+        trust = known * reliable * torch.sigmoid(heads[:, 10:11] + 2.0)
         missing = measured[:, :1] - base
         for _ in range(COARSE_STEPS):
             correction = trust * missing + (1 - trust) * propagate(correction, affinity)
-        return convex_upsample(base + correction, self.widen(features).float()), second_look
+        return convex_upsample(base + correction, self.widen(features).float()), samples
 
     def _sharpen(
-        self, samples: _Samples, sides: Tensor, log_depth: Tensor, features: Tensor, image: Tensor
+        self, samples: _Samples, log_depth: Tensor, features: Tensor, image: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Log depth at full size; the logarithm of its error and the trust in samples at 1/2 size.
 
         Args:
             samples: at 1/2 size.
-            sides: [B, 2, H/2, W/2] nearest and farthest sample around.
             log_depth: [B, 1, H/2, W/2].
             features: of the U-Net at 1/2 size.
             image: [B, 3, H, W].
@@ -205,7 +202,7 @@ class Refinement(nn.Module):
         embedding = self.embed_fine(features).float()
         with torch.autocast("cpu", enabled=False):
             similar = similar_mean(samples.log_depth, samples.reliable, embedding, log_depth)
-        sides = torch.cat([sides, similar], 1)
+        sides = torch.cat([samples.range(), similar], 1)
         heads = self.fine(torch.cat([features, off, samples.known, sides - log_depth], 1)).float()
         affinity = shares(heads[:, :9], 1)
         log_depth = log_depth + heads[:, 9:10]
@@ -237,32 +234,48 @@ class _Samples(NamedTuple):
     Attributes:
         log_depth: read where ``known`` is 1.
         known: in {0, 1}.
-        reliable: how much a sample counts, above 0 where there is one.
+        plausibility: logit.
     """
 
     log_depth: Tensor
     known: Tensor
-    reliable: Tensor
+    plausibility: Tensor
 
-    def doubted(self, share: Tensor) -> _Samples:
-        """The same samples, counting so much less."""
-        return self._replace(reliable=self.reliable * share)
+    @property
+    def reliable(self) -> Tensor:
+        """How much a sample counts, above 0 where there is one."""
+        return self.known * (reliability(self.plausibility) + LEAST_RELIABILITY)
+
+    def judged_with(self, evidence: Tensor) -> _Samples:
+        """The same samples with evidence [B, 1, H/2, W/2] added to their logits."""
+        more = F.interpolate(evidence, scale_factor=2.0, mode="nearest")
+        return self._replace(plausibility=self.plausibility + more)
 
     def range(self) -> Tensor:
         """Nearest and farthest sample around, [B, 2, H, W]."""
         # Half as reliable as the best one at least: never none.
-        trusted = 2 * self.reliable >= self.reliable.amax((2, 3), keepdim=True)
+        reliable = self.reliable
+        trusted = 2 * reliable >= reliable.amax((2, 3), keepdim=True)
         return local_range(self.log_depth, trusted.float())
 
 
-def _interpolations(samples: _Samples, aligned: Tensor, sides: Tensor) -> list[Tensor]:
+def _interpolations(samples: _Samples, aligned: Tensor) -> list[Tensor]:
     """What the U-Net sees of depth: ``DEPTH_FEATURES`` maps."""
-    log_depth, known, reliable = samples
+    log_depth, known, reliable = samples.log_depth, samples.known, samples.reliable
     planes, density = local_planes(torch.cat([log_depth, log_depth - aligned], 1), reliable)
     plain, residual = planes.split(1, 1)
     guided = aligned + residual
     surprise = (log_depth - plain) * known
-    return [aligned, plain, guided - plain, surprise, known, reliable, density, sides - plain]
+    return [
+        aligned,
+        plain,
+        guided - plain,
+        surprise,
+        known,
+        reliable,
+        density,
+        samples.range() - plain,
+    ]
 
 
 def confidence(log_error: Tensor) -> Tensor:
@@ -323,10 +336,6 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
     )
-
-
-def _enlarged(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 def _double(x: Tensor) -> Tensor:

@@ -78,9 +78,9 @@ class PatternLaw:
     misregistration_probability: float = 0.08
     misregistration: Range = (0.5, 4.0)  # pixels at the nearest points
     # A LiDAR always sits beside the camera and sees past edges; other sensors rarely do.
-    scan_parallax_probability: float = 0.6
+    scan_parallax_probability: float = 0.5
     parallax_probability: float = 0.05
-    parallax: Range = (1.0, 40.0)  # pixels at the nearest points
+    parallax: Range = (1.0, 30.0)  # pixels at the nearest points
     quantisation_probability: float = 0.05
     quantisation: Range = (0.002, 0.04)  # step over median depth
 
