@@ -51,11 +51,11 @@ class Plausibility(nn.Module):
         """
         figures = beside(samples, known, range(LEVELS))
         figures += beside(residual, known, RESIDUAL_LEVELS)
-        each = self.each(torch.cat([*figures, samples], 1))
-        weight = (torch.sigmoid(self.says(each)) + SMALLEST_WEIGHT) * known
+        each = self.each(torch.cat([*figures, samples], 1)).float()
+        weight = (torch.sigmoid(self.says(each).float()) + SMALLEST_WEIGHT) * known
         mean = (each * weight).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True)
         both = self.beside_all(torch.cat([each, mean.expand_as(each)], 1))
-        return self.judge(F.relu(both))
+        return self.judge(F.relu(both)).float()
 
 
 def reliability(logit: Tensor) -> Tensor:
