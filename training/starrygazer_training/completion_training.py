@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from starrygazer_training import datasets, distributed
 from starrygazer_training.checkpoints import TrainingRun
 from starrygazer_training.config import RefineConfig
+from starrygazer_training.interpolation import centred_log, front, neighbours, pool
 from starrygazer_training.pair_files import prepare
 from starrygazer_training.pair_sources import (
     Pair,
@@ -26,6 +27,7 @@ from starrygazer_training.pair_sources import (
     stack,
 )
 from starrygazer_training.pictures import relative_depth_strip
+from starrygazer_training.plausibility import plausibility_loss
 from starrygazer_training.refinement import MULTIPLE, Refinement
 from starrygazer_training.relative_depth import MdeRunner, resized
 from starrygazer_training.rendered_frames import RENDERS
@@ -36,6 +38,7 @@ GRADIENT_WEIGHT = 0.5
 SQUARE_WEIGHT = 1.0
 SMALL_LOSS = 0.01  # of a sample; below it there is nothing left to gain
 CONFIDENCE_WEIGHT = 0.1
+PLAUSIBILITY_WEIGHT = 0.5
 EDGE_SCALES = 3
 
 
@@ -66,6 +69,27 @@ def completion_loss(log_depth: Tensor, log_error: Tensor, target: Tensor, known:
     return torch.log(loss / share + SMALL_LOSS).mean() + CONFIDENCE_WEIGHT * confidence
 
 
+def sample_loss(
+    plausibility: Tensor, sparse_depth: Tensor, log_depth: Tensor, known: Tensor
+) -> Tensor:
+    """How well the network tells right samples from wrong ones.
+
+    A sample beside an edge that has the depth of the other side is right: so little is the
+    calibration of every sensor off.
+
+    Args:
+        plausibility: [B, 1, H/2, W/2] logit that the samples in a cell are right.
+        sparse_depth: [B, 1, H, W] metres, 0 = none.
+        log_depth: [B, 1, H, W] logarithm of the true depth.
+        known: [B, 1, H, W] in {0, 1}, where ``log_depth`` says something.
+    """
+    log_sparse, mask, centre = centred_log(sparse_depth)
+    judged = front(log_sparse, mask) * known
+    around = neighbours(log_depth)
+    error, there = pool((log_sparse + centre - around).abs().amin(1, keepdim=True), judged)
+    return plausibility_loss(plausibility, error, there)
+
+
 def train(root: Path, work: Path, config: RefineConfig) -> None:
     """Train the refinement; the result is ``work/refinement.safetensors``."""
     with distributed.first_process_first():
@@ -85,10 +109,11 @@ def train(root: Path, work: Path, config: RefineConfig) -> None:
     def loss_of(model: nn.Module, batch: Pair) -> Tensor:
         assert isinstance(model, Refinement)
         image = batch.image.contiguous(memory_format=torch.channels_last)
-        log_depth, log_error, centre = model.log_depth(
-            image, batch.relative_depth, batch.sparse_depth
-        )
-        return completion_loss(log_depth, log_error, batch.log_depth - centre, batch.known)
+        refined = model.refine(image, batch.relative_depth, batch.sparse_depth)
+        target = batch.log_depth - refined.centre
+        loss = completion_loss(refined.log_depth, refined.log_error, target, batch.known)
+        doubt = sample_loss(refined.plausibility, batch.sparse_depth, batch.log_depth, batch.known)
+        return loss + PLAUSIBILITY_WEIGHT * doubt
 
     def validate(model: nn.Module) -> Validation:
         figures: dict[str, list[float]] = {}

@@ -24,6 +24,8 @@ GUIDED_REACH = 1.5  # cells; the 3x3 cells around a pixel reach at least one cel
 UNGUIDED_SHARE = 1e-4
 MEAN_REACH = (3, 1)  # cells up and down, left and right: scan lines leave gaps between rows
 NOTHING_SIMILAR = 1e-3  # weight of what is there already, over that of a sample in the same cell
+SMALLEST_SHARE = 1e-9  # of a cell's weights
+SAME_SURFACE = 0.05  # log depth by which samples of one surface in a cell may differ
 RANGE_LEVELS = 4  # the coarsest windows are 96 pixels wide
 RANGE_SAMPLES = 2.5  # samples that a window must hold: three
 NONE = -1e4  # below every log depth
@@ -74,9 +76,24 @@ def align(relative_depth: Tensor, log_sparse: Tensor, mask: Tensor) -> Tensor:
 
 
 def pool(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean of the masked values in each 2x2 cell, and whether there is one."""
+    """Weighted mean of the values in each 2x2 cell, and whether there is one.
+
+    Args:
+        values: [B, C, H, W].
+        mask: [B, 1, H, W] weights, 0 or above ``SMALLEST_SHARE``.
+    """
     share = F.avg_pool2d(mask, 2)
-    return F.avg_pool2d(values * mask, 2) / share.clamp_min(1e-6), (share > 0).float()
+    return F.avg_pool2d(values * mask, 2) / share.clamp_min(SMALLEST_SHARE), (share > 0).float()
+
+
+def front(log_depth: Tensor, mask: Tensor) -> Tensor:
+    """Weights [B, 1, H, W] of the samples on the nearest surface in each 2x2 cell, 0 elsewhere.
+
+    The mean over two surfaces would lie in the air between them.
+    """
+    nearness = torch.where(mask > 0, -log_depth, torch.full_like(log_depth, NONE))
+    nearest = F.interpolate(F.max_pool2d(nearness, 2), scale_factor=2.0, mode="nearest")
+    return (mask > 0).float() * (nearness > nearest - SAME_SURFACE).float()
 
 
 def local_planes(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,20 +1,22 @@
 """The refinement network: image, relative and sparse depth in, dense depth and confidence out.
 
-Five steps, all inside the graph:
+Six steps, all inside the graph:
 
 1. **Align** the relative inverse depth to the sparse points with a robust affine fit.
-2. **Interpolate** the sparse depth by local planes, once as it is and once as the residual that
+2. **Doubt** each sample that does not fit those around it: background seen past an edge, outliers.
+   All that follows takes less from it.
+3. **Interpolate** the sparse depth by local planes, once as it is and once as the residual that
    the fit leaves, which keeps the shape of the relative depth between the points.
-3. **Guide and correct** at 1/4 size: a U-Net that sees all this and the image gives each cell
-   features, and each sample a reliability. Both interpolations are made again, from samples with
-   similar features only, so that planes end where objects do, and less from samples that it takes
-   for wrong. It blends the two, adds a correction, and lets it travel along predicted affinities
-   while the measurements are re-injected (CSPN, Cheng et al. 2018).
-4. **Sharpen** at 1/2 size: near an edge take the depth of the nearest or the farthest sample
+4. **Guide and correct** at 1/4 size: a U-Net that sees all this and the image gives each cell
+   features, and looks at each sample again, because what is wrong beside the others may be a thin
+   object. Both interpolations are made again, from samples with similar features only, so that
+   planes end where objects do. It blends the two, adds a correction, and lets it travel along
+   predicted affinities while the measurements are re-injected (CSPN, Cheng et al. 2018).
+5. **Sharpen** at 1/2 size: near an edge take the depth of the nearest or the farthest sample
    around, or of those with similar features, propagate the depth itself, then upsample convexly
    (RAFT, Teed & Deng 2020), so that each pixel takes its depth from the side of an edge on which
    it lies.
-5. **Return to the measurements**: what is still missing at the sparse points is interpolated and
+6. **Return to the measurements**: what is still missing at the sparse points is interpolated and
    added where the network trusts it.
 
 Depth is seen only as its logarithm minus the mean logarithm of the sparse points: multiplying the
@@ -24,6 +26,7 @@ sparse depth by k multiplies the output by k.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +35,7 @@ from torch.nn import functional as F
 from starrygazer_training.interpolation import (
     align,
     centred_log,
+    front,
     guided_planes,
     local_planes,
     local_range,
@@ -39,6 +43,7 @@ from starrygazer_training.interpolation import (
     pool,
     similar_mean,
 )
+from starrygazer_training.plausibility import Plausibility, reliability
 
 WIDTHS = (24, 48, 72, 96, 112)  # at 1/2, 1/4, 1/8, 1/16, 1/32
 MULTIPLE = 32
@@ -48,9 +53,25 @@ COARSE_STEPS = 6
 FINE_STEPS = 3
 MAX_LOG_DEVIATION = 4.0
 LARGEST_LOGIT = 15.0
-LEAST_RELIABILITY = 1e-6  # the nearest sample outweighs those around it a million times
-DEPTH_FEATURES = 8
+LEAST_RELIABILITY = 1e-6  # above 0: where all are doubtful there is still something to go by
+DEPTH_FEATURES = 9
 BLOCKS = (0, 1, 2, 2, 2)  # residual blocks at each size; full-size maps cost most: keep them thin
+
+
+class Refined(NamedTuple):
+    """What the network says of a scene; logarithms of depth are natural and without ``centre``.
+
+    Attributes:
+        log_depth: [B, 1, H, W].
+        log_error: [B, 1, H, W] logarithm of its expected absolute error.
+        centre: [B, 1, 1, 1] mean logarithm of the sparse depth.
+        plausibility: [B, 1, H/2, W/2] logit that the samples in a cell are right.
+    """
+
+    log_depth: Tensor
+    log_error: Tensor
+    centre: Tensor
+    plausibility: Tensor
 
 
 class Refinement(nn.Module):
@@ -64,6 +85,7 @@ class Refinement(nn.Module):
     def __init__(self, see_image: bool = True, see_relative_depth: bool = True) -> None:
         super().__init__()
         self._see_image, self._see_relative_depth = see_image, see_relative_depth
+        self.plausibility = Plausibility()
         self.stem = nn.Sequential(_conv(3, 16, stride=2), nn.ReLU())
         self.encoder = nn.ModuleList()
         inputs = 16 + DEPTH_FEATURES
@@ -111,69 +133,88 @@ class Refinement(nn.Module):
         Returns:
             depth [B, 1, H, W] in metres, confidence [B, 1, H, W] in 0..1.
         """
-        log_depth, log_error, centre = self.log_depth(image, relative_depth, sparse_depth)
-        return torch.exp(log_depth + centre), confidence(log_error)
+        refined = self.refine(image, relative_depth, sparse_depth)
+        return torch.exp(refined.log_depth + refined.centre), confidence(refined.log_error)
 
-    def log_depth(
-        self, image: Tensor, relative_depth: Tensor, sparse_depth: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Centred log depth, log of its expected error, both [B, 1, H, W], and the centre."""
+    def refine(self, image: Tensor, relative_depth: Tensor, sparse_depth: Tensor) -> Refined:
+        """Like :meth:`forward`, in logarithms, for the loss."""
         if not self._see_image:
             image = torch.full_like(image, 0.5)
         if not self._see_relative_depth:
             relative_depth = torch.zeros_like(relative_depth)
         with torch.autocast("cpu", enabled=False):
             log_sparse, mask, centre = centred_log(sparse_depth)
-            aligned = align(relative_depth, log_sparse, mask)
-            samples, known = pool(log_sparse, mask)  # all from here on [B, 1, H/2, W/2]
-            aligned = F.avg_pool2d(aligned, 2)
-            planes, density = local_planes(torch.cat([samples, samples - aligned], 1), known)
-            plain, residual = planes.split(1, 1)
-            guided = aligned + residual
-            sides = local_range(samples, known)
-            features = [aligned, plain, guided - plain, (samples - plain) * known, known, density]
-            features.append(sides - plain)
-
+            foremost = front(log_sparse, mask)
+            values, known = pool(log_sparse, foremost)  # all from here on [B, 1, H/2, W/2]
+            aligned = F.avg_pool2d(align(relative_depth, log_sparse, mask), 2)
+            plausibility = self.plausibility(values, values - aligned, known)
+            samples = _Samples(values, known, plausibility)
+            features = _interpolations(samples, aligned)
         half, quarter = self._unet(torch.cat([self.stem(image - 0.5), *features], 1))
-
-        embedding = self.embed(quarter).float()
-        coarse = self.coarse(quarter).float()
-        affinity = shares(coarse[:, :9], 1)
-        blend = torch.sigmoid(coarse[:, 11:12])
+        log_depth, samples = self._correct(samples, aligned, quarter)
+        log_depth, log_error, trust = self._sharpen(samples, log_depth, half, image)
         with torch.autocast("cpu", enabled=False):
-            measured, known4 = pool(torch.cat([samples, samples - aligned], 1), known)
-            reliability = torch.sigmoid(coarse[:, 12:13] + 3.0) + LEAST_RELIABILITY
-            planes = guided_planes(measured, known4, embedding, reliability)
-            own, residual = planes.split(1, 1)
-            base = own + blend * (F.avg_pool2d(aligned, 2) + residual - own)
-        trust = known4 * torch.sigmoid(coarse[:, 10:11] + 2.0)
+            left = samples.reliable * pool(log_sparse - log_depth, foremost)[0]
+            log_depth = log_depth + _double(local_planes(left, known)[0] * trust)
+        log_depth = log_depth.clamp(-MAX_LOG_DEVIATION, MAX_LOG_DEVIATION)
+        return Refined(log_depth, _double(log_error), centre, plausibility)
+
+    def _correct(
+        self, samples: _Samples, aligned: Tensor, features: Tensor
+    ) -> tuple[Tensor, _Samples]:
+        """Log depth at 1/2 size, and the samples as they are judged with the image.
+
+        Args:
+            samples: at 1/2 size.
+            aligned: [B, 1, H/2, W/2] log depth of the relative depth.
+            features: of the U-Net at 1/4 size.
+        """
+        embedding, heads = self.embed(features).float(), self.coarse(features).float()
+        affinity, correction = shares(heads[:, :9], 1), heads[:, 9:10]
+        blend = torch.sigmoid(heads[:, 11:12])
+        samples = samples.judged_with(heads[:, 12:13])
+        with torch.autocast("cpu", enabled=False):
+            both = torch.cat([samples.log_depth, samples.log_depth - aligned], 1)
+            weight = samples.reliable * front(samples.log_depth, samples.known)
+            measured, known = pool(both, weight)
+            reliable = pool(samples.reliable, samples.known)[0]
+            counts = reliable + LEAST_RELIABILITY
+            plain, residual = guided_planes(measured, known, embedding, counts).split(1, 1)
+            base = plain + blend * (F.avg_pool2d(aligned, 2) + residual - plain)
+        trust = known * reliable * torch.sigmoid(heads[:, 10:11] + 2.0)
         missing = measured[:, :1] - base
-        correction = coarse[:, 9:10]
         for _ in range(COARSE_STEPS):
             correction = trust * missing + (1 - trust) * propagate(correction, affinity)
-        log_depth = convex_upsample(base + correction, self.widen(quarter).float())
+        return convex_upsample(base + correction, self.widen(features).float()), samples
 
-        off = (samples - log_depth) * known
-        reliable = known * F.interpolate(reliability, scale_factor=2.0, mode="nearest")
-        fine_embedding = self.embed_fine(half).float()
+    def _sharpen(
+        self, samples: _Samples, log_depth: Tensor, features: Tensor, image: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Log depth at full size; the logarithm of its error and the trust in samples at 1/2 size.
+
+        Args:
+            samples: at 1/2 size.
+            log_depth: [B, 1, H/2, W/2].
+            features: of the U-Net at 1/2 size.
+            image: [B, 3, H, W].
+        """
+        off = (samples.log_depth - log_depth) * samples.known
+        embedding = self.embed_fine(features).float()
         with torch.autocast("cpu", enabled=False):
-            similar = similar_mean(samples, reliable, fine_embedding, log_depth)
-        sides = torch.cat([sides, similar], 1)
-        fine = self.fine(torch.cat([half, off, known, sides - log_depth], 1)).float()
-        affinity = shares(fine[:, :9], 1)
-        log_depth = log_depth + fine[:, 9:10]
-        choice = shares(torch.cat([torch.zeros_like(log_depth), fine[:, 12:]], 1), 1)
+            similar = similar_mean(samples.log_depth, samples.reliable, embedding, log_depth)
+        sides = torch.cat([samples.range(), similar], 1)
+        heads = self.fine(torch.cat([features, off, samples.known, sides - log_depth], 1)).float()
+        affinity = shares(heads[:, :9], 1)
+        log_depth = log_depth + heads[:, 9:10]
+        choice = shares(torch.cat([torch.zeros_like(log_depth), heads[:, 12:]], 1), 1)
         log_depth = (choice * torch.cat([log_depth, sides], 1)).sum(1, keepdim=True)
         for _ in range(FINE_STEPS):
             log_depth = propagate(log_depth, affinity)
-        weights = self.convex(torch.cat([half, F.pixel_unshuffle(image - 0.5, 2)], 1)).float()
-        log_depth = convex_upsample(log_depth, weights)  # [B, 1, H, W]
-
-        with torch.autocast("cpu", enabled=False):
-            left, _ = local_planes(pool(log_sparse - log_depth, mask)[0], reliable)
-            log_depth = log_depth + _double(left * torch.sigmoid(fine[:, 11:12] + 2.0))
-        log_depth = log_depth.clamp(-MAX_LOG_DEVIATION, MAX_LOG_DEVIATION)
-        return log_depth, _double(fine[:, 10:11] - 2.0), centre
+        pixels = F.pixel_unshuffle(image - 0.5, 2)
+        log_depth = convex_upsample(
+            log_depth, self.convex(torch.cat([features, pixels], 1)).float()
+        )
+        return log_depth, heads[:, 10:11] - 2.0, torch.sigmoid(heads[:, 11:12] + 2.0)
 
     def _unet(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Decoded features at 1/2 and 1/4 of the image's size."""
@@ -185,6 +226,56 @@ class Refinement(nn.Module):
         for stage in self.decoder:
             decoded.append(stage(torch.cat([_double(decoded[-1]), skips.pop()], 1)))
         return decoded[-1], decoded[-2]
+
+
+class _Samples(NamedTuple):
+    """Sparse depth, each map [B, 1, H, W].
+
+    Attributes:
+        log_depth: read where ``known`` is 1.
+        known: in {0, 1}.
+        plausibility: logit.
+    """
+
+    log_depth: Tensor
+    known: Tensor
+    plausibility: Tensor
+
+    @property
+    def reliable(self) -> Tensor:
+        """How much a sample counts, above 0 where there is one."""
+        return self.known * (reliability(self.plausibility) + LEAST_RELIABILITY)
+
+    def judged_with(self, evidence: Tensor) -> _Samples:
+        """The same samples with evidence [B, 1, H/2, W/2] added to their logits."""
+        more = F.interpolate(evidence, scale_factor=2.0, mode="nearest")
+        return self._replace(plausibility=self.plausibility + more)
+
+    def range(self) -> Tensor:
+        """Nearest and farthest sample around, [B, 2, H, W]."""
+        # Half as reliable as the best one at least: never none.
+        reliable = self.reliable
+        trusted = 2 * reliable >= reliable.amax((2, 3), keepdim=True)
+        return local_range(self.log_depth, trusted.float())
+
+
+def _interpolations(samples: _Samples, aligned: Tensor) -> list[Tensor]:
+    """What the U-Net sees of depth: ``DEPTH_FEATURES`` maps."""
+    log_depth, known, reliable = samples.log_depth, samples.known, samples.reliable
+    planes, density = local_planes(torch.cat([log_depth, log_depth - aligned], 1), reliable)
+    plain, residual = planes.split(1, 1)
+    guided = aligned + residual
+    surprise = (log_depth - plain) * known
+    return [
+        aligned,
+        plain,
+        guided - plain,
+        surprise,
+        known,
+        reliable,
+        density,
+        samples.range() - plain,
+    ]
 
 
 def confidence(log_error: Tensor) -> Tensor:

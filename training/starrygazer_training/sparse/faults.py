@@ -1,13 +1,14 @@
-"""Which measurements are wrong: noise, outliers, calibration, points through edges."""
+"""Which measurements are wrong: noise, outliers, calibration."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from starrygazer_training.sparse.parallax import move, nearest_depth
+
 Array = NDArray[np.float32]
 
-BEHIND = 1.05  # a surface so many times farther counts as background
 OUTLIER_MARGIN = 2.0  # outliers lie up to so many times nearer or farther than all other points
 LARGEST_LOG_NOISE = 1.0
 
@@ -62,51 +63,7 @@ def misregister(
         parallax: pixels right and down for the nearest points, less for others in proportion to
             inverse depth (wrong translation, or motion between the exposures).
     """
-    place, z = _points(sparse)
-    if not len(z):
-        return sparse
-    v, u = np.divmod(place, sparse.shape[1])
-    near = _nearness(z)
-    u = np.rint(u + shift[0] + parallax[0] * near).astype(np.intp)
-    v = np.rint(v + shift[1] + parallax[1] * near).astype(np.intp)
-    inside = (u >= 0) & (u < sparse.shape[1]) & (v >= 0) & (v < sparse.shape[0])
-    order = np.argsort(-z[inside], kind="stable")  # of several written to a pixel, the last stays
-    moved = np.zeros_like(sparse)
-    moved[v[inside][order], u[inside][order]] = z[inside][order]
-    return moved
-
-
-def bleed_through(
-    sparse: Array,
-    depth: Array,
-    rng: np.random.Generator,
-    offset: tuple[float, float],
-    share: float = 0.5,
-) -> Array:
-    """Give points inside the edge of a near object the depth of what lies behind it.
-
-    A LiDAR beside the camera sees past an object's edge. Those background points are projected into
-    the object's silhouette, in a strip as wide as the parallax, among its own points.
-
-    Args:
-        sparse: float32 [H, W] metres, 0 = none.
-        depth: float32 [H, W] metres, 0 = none; dense depth where the background is looked up.
-        rng: random source.
-        offset: pixels right and down from a nearest point to the place that the LiDAR sees instead;
-            less for others in proportion to inverse depth.
-        share: of the points with background in that place which get its depth, 0..1.
-    """
-    place, z = _points(sparse)
-    if not len(z):
-        return sparse
-    rows, columns = sparse.shape
-    v, u = np.divmod(place, columns)
-    near = _nearness(z)
-    u = np.clip(np.rint(u + offset[0] * near), 0, columns - 1).astype(np.intp)
-    v = np.clip(np.rint(v + offset[1] * near), 0, rows - 1).astype(np.intp)
-    seen = depth[v, u]
-    swapped = (seen > BEHIND * z) & (rng.random(len(z)) < share)
-    return _with_points(sparse, place[swapped], seen[swapped])
+    return move(sparse, shift, parallax, nearest_depth(sparse))
 
 
 def quantise(sparse: Array, step: float) -> Array:
@@ -125,8 +82,3 @@ def _with_points(sparse: Array, place: NDArray[np.intp], z: NDArray[np.floating]
     changed: Array = sparse.copy()
     changed.ravel()[place] = z
     return changed
-
-
-def _nearness(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Inverse depth over that of the nearest points (5%, so that no single point sets it)."""
-    return np.minimum(np.quantile(z, 0.05) / z, 1.0)

@@ -11,10 +11,10 @@ from starrygazer_training.sparse.coverage import drop_above, drop_sectors, limit
 from starrygazer_training.sparse.faults import (
     add_outliers,
     add_range_noise,
-    bleed_through,
     misregister,
     quantise,
 )
+from starrygazer_training.sparse.parallax import SensorBeside
 from starrygazer_training.sparse.patterns import (
     Image,
     Mask,
@@ -36,7 +36,7 @@ class PatternLaw:
     """Ranges and probabilities from which ``sample_sparse`` draws.
 
     Numbers of points and lines, steps and noise are drawn log-uniformly, everything else uniformly.
-    With the defaults about half of the draws have no fault and no missing sector.
+    With the defaults two of five draws have no fault and no missing sector.
     """
 
     # How often each pattern comes, relative to the others.
@@ -73,15 +73,14 @@ class PatternLaw:
     noise_probability: float = 0.1
     noise: Range = (0.002, 0.03)  # standard deviation over depth
     quadratic_noise: Range = (0.002, 0.02)  # the same at the median depth, growing with depth
-    outlier_probability: float = 0.12
+    outlier_probability: float = 0.2
     outlier_share: Range = (0.003, 0.08)  # of the points
     misregistration_probability: float = 0.08
     misregistration: Range = (0.5, 4.0)  # pixels at the nearest points
     # A LiDAR always sits beside the camera and sees past edges; other sensors rarely do.
-    scan_bleed_probability: float = 0.4
-    bleed_probability: float = 0.05
-    bleed: Range = (0.7, 10.0)  # pixels at the nearest points
-    bleed_share: Range = (0.2, 0.9)  # of the points that have background behind them
+    scan_parallax_probability: float = 0.5
+    parallax_probability: float = 0.05
+    parallax: Range = (1.0, 30.0)  # pixels at the nearest points
     quantisation_probability: float = 0.05
     quantisation: Range = (0.002, 0.04)  # step over median depth
 
@@ -97,8 +96,8 @@ class PatternLaw:
             noise_probability=0.0,
             outlier_probability=0.0,
             misregistration_probability=0.0,
-            scan_bleed_probability=0.0,
-            bleed_probability=0.0,
+            scan_parallax_probability=0.0,
+            parallax_probability=0.0,
             quantisation_probability=0.0,
         )
 
@@ -131,9 +130,8 @@ def sample_sparse(
     if image is not None and image.shape[:2] != depth.shape:
         raise ValueError(f"image is {image.shape[:2]} but depth is {depth.shape}")
     kind = _kind(rng, law)
-    sparse = np.where(_pattern(kind, depth, rng, image, law), depth, np.float32(0))
-    sparse = _cover(kind, sparse, rng, law)
-    sparse = _falsify(kind, sparse, depth, rng, law)
+    sparse = _measure(kind, depth, rng, image, law)
+    sparse = _falsify(sparse, rng, law)
     sparse[depth == 0] = 0  # where a misregistered point may have gone
     return _top_up(sparse, depth, rng)
 
@@ -201,14 +199,22 @@ def _cover(kind: str, sparse: Array, rng: np.random.Generator, law: PatternLaw) 
     return sparse
 
 
-def _falsify(
-    kind: str, sparse: Array, depth: Array, rng: np.random.Generator, law: PatternLaw
+def _measure(
+    kind: str, depth: Array, rng: np.random.Generator, image: Image | None, law: PatternLaw
 ) -> Array:
+    """What the sensor covers, seen from where it stands, in the camera's image."""
+    sensor = None
+    lines = kind == "lines"
+    if rng.random() < (law.scan_parallax_probability if lines else law.parallax_probability):
+        sensor = SensorBeside(depth, _direction(rng, _log_uniform(rng, law.parallax)))
+    seen = sensor.view() if sensor else depth
+    sparse = np.where(_pattern(kind, seen, rng, image, law), seen, np.float32(0))
+    sparse = _cover(kind, sparse, rng, law)
+    return sensor.in_camera(sparse) if sensor else sparse
+
+
+def _falsify(sparse: Array, rng: np.random.Generator, law: PatternLaw) -> Array:
     """Geometry goes wrong before the measured range does."""
-    bleeds = law.scan_bleed_probability if kind == "lines" else law.bleed_probability
-    if rng.random() < bleeds:
-        offset = _direction(rng, _log_uniform(rng, law.bleed))
-        sparse = bleed_through(sparse, depth, rng, offset, rng.uniform(*law.bleed_share))
     if rng.random() < law.misregistration_probability:
         rigid = rng.random()
         pixels = _log_uniform(rng, law.misregistration)
