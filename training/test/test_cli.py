@@ -35,7 +35,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]
     write_data(root / "data")
     write_features(root / "data", root / "work" / "cache")
     sizes = ["--teacher.batch=2", "--student.batch=2", *ONE_CHUNK]
-    assert cli.main(["all", *places(root), "--version=0.2.0", *QUICK, *sizes]) == 0
+    assert cli.main(["all", *places(root), "--version=0.3.0", *QUICK, *sizes]) == 0
     return root / "data", root / "work", root / "tiny"
 
 
@@ -60,7 +60,7 @@ def test_all_makes_a_bundle_that_runs(folders: tuple[Path, Path, Path]) -> None:
         assert RunFiles(work, name).result.exists()
         assert load(work / f"{name}.config.yaml").refine.steps == 2
     manifest = yaml.safe_load((bundle / "manifest.yaml").read_text())
-    assert manifest["version"] == "0.2.0"
+    assert manifest["version"] == "0.3.0"
     assert manifest["training"]["recipe"]["student"]["steps"] == 2
     assert (work / "tensorboard" / "student").is_dir()
 
@@ -72,7 +72,7 @@ def test_the_card_tells_what_the_runs_recorded(
     arguments = ["card", f"--work={work}", f"--output={bundle}", "--licences.photos=drawn"]
     assert cli.main([*arguments, f"--scores={scores}"]) == 0
     card = (bundle / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert card.startswith("# Model card: tiny 0.2.0\n")
+    assert card.startswith("# Model card: tiny 0.3.0\n")
     assert f"| student | photos | {PHOTOS - 1} | drawn |" in card
     assert f"| refinement | photos | {PHOTOS} | drawn |" in card
     assert "| refinement | renders | 2 | rendered by the training itself" in card
@@ -120,10 +120,10 @@ def test_scores_of_another_bundle_are_refused(
 ) -> None:
     _, work, bundle = folders
     report = tmp_path / "other.json"
-    report.write_text(scores.read_text().replace('"0.2.0"', '"0.1.0"'))
+    report.write_text(scores.read_text().replace('"0.3.0"', '"0.1.0"'))
     arguments = ["card", f"--work={work}", f"--output={bundle}", f"--scores={report}"]
     assert cli.main(arguments) == 2
-    assert "has the scores of tiny 0.1.0, the bundle is tiny 0.2.0" in capsys.readouterr().err
+    assert "has the scores of tiny 0.1.0, the bundle is tiny 0.3.0" in capsys.readouterr().err
 
 
 def test_finished_networks_are_kept(
