@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Print the tables; 1 if no case is left to run, 2 if a bundle cannot be used."""
     options = _parser().parse_args(arguments)
     try:
-        completers = _load(options.bundle or ["default"], options.threads)
+        completers = _load(options)
     except CompletionError as error:
         print(f"accuracy: {error}", file=sys.stderr)
         return 2
@@ -79,6 +79,11 @@ def _parser() -> argparse.ArgumentParser:
         help="processes that share the frames (default: one per core)",
     )
     parser.add_argument("--threads", type=int, default=1, help="of each worker's networks")
+    parser.add_argument(
+        "--keep-occluded",
+        action="store_true",
+        help="ours gets all points, those too that look like background seen past edges",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all numbers here")
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables instead")
     parser.add_argument(
@@ -87,14 +92,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _load(names: list[str], threads: int) -> dict[str, DepthCompleter]:
+def _load(options: argparse.Namespace) -> dict[str, DepthCompleter]:
     """Completers by label: the bundle's name, or as given where two bundles have the same name."""
-    loaded = {name: DepthCompleter.from_bundle(name, threads=threads) for name in names}
+    loaded = {name: _completer(name, options) for name in options.bundle or ["default"]}
     known = [completer.bundle.name for completer in loaded.values()]
     return {
         completer.bundle.name if known.count(completer.bundle.name) == 1 else given: completer
         for given, completer in loaded.items()
     }
+
+
+def _completer(bundle: str, options: argparse.Namespace) -> DepthCompleter:
+    return DepthCompleter.from_bundle(
+        bundle, threads=options.threads, filter_occluded=not options.keep_occluded
+    )
 
 
 def _info(label: str, completer: DepthCompleter) -> BundleInfo:
@@ -147,7 +158,7 @@ def _workers(
         options.workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
-        initargs=(folders, options.threads, options.data),
+        initargs=(folders, options),
     ) as pool:
         yield lambda case, indices: pool.map(
             _work, [case.name] * len(indices), indices, chunksize=1
@@ -158,13 +169,11 @@ _completers: dict[str, DepthCompleter] = {}
 _cases: dict[str, Case] = {}
 
 
-def _start_worker(folders: dict[str, str], threads: int, data: Path) -> None:
+def _start_worker(folders: dict[str, str], options: argparse.Namespace) -> None:
     """Load what this process needs for all its frames; cases hold functions, so they stay here."""
     cv2.setNumThreads(1)
-    _completers.update(
-        {label: DepthCompleter.from_bundle(f, threads=threads) for label, f in folders.items()}
-    )
-    _cases.update({case.name: case for case in cases(data)})
+    _completers.update({label: _completer(folder, options) for label, folder in folders.items()})
+    _cases.update({case.name: case for case in cases(options.data)})
 
 
 def _work(case: str, index: int) -> FrameScores:

@@ -145,6 +145,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"refuse sparse depth with fewer points (default: {DEFAULT_MIN_SPARSE_POINTS})",
     )
+    complete.add_argument(
+        "--keep-occluded",
+        action="store_true",
+        help="believe points that look like background seen past edges",
+    )
     return parser
 
 
@@ -171,7 +176,11 @@ def _complete(options: argparse.Namespace) -> int:
     sparse_depth = read_sparse_depth(options.sparse, options.depth_scale)
     intrinsics = _intrinsics(options.intrinsics, image) if options.intrinsics else None
     completer = DepthCompleter.from_bundle(
-        options.bundle, options.backend, options.threads, options.min_sparse_points
+        options.bundle,
+        options.backend,
+        options.threads,
+        options.min_sparse_points,
+        filter_occluded=not options.keep_occluded,
     )
     result = completer.complete(image, sparse_depth)
     for path in options.output:
@@ -179,7 +188,8 @@ def _complete(options: argparse.Namespace) -> int:
     points = int(np.count_nonzero(sparse_depth > 0))
     seconds = result.timings["total"]
     written = ", ".join(map(str, options.output))
-    print(f"{points} points completed in {seconds:.2f} s: {written}")
+    left_out = f", {result.occluded_points} left out as occluded" if result.occluded_points else ""
+    print(f"{points} points{left_out} completed in {seconds:.2f} s: {written}")
     return EXIT_OK
 
 

@@ -165,6 +165,7 @@ def _values(report: Report, previous: Report) -> Iterator[tuple[str, str]]:
     for cause, count in sorted(counts.warnings.items()):
         yield f"warning {cause}", str(count)
     yield "sparse points", str(counts.sparse_points)
+    yield "occluded points", str(counts.occluded_points)
     for stage, latency in counts.latencies.items():
         yield f"latency {stage} p50 ms", f"{1000 * latency.p50:.2f}"
         yield f"latency {stage} p95 ms", f"{1000 * latency.p95:.2f}"

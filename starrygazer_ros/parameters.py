@@ -65,6 +65,11 @@ class NodeParameters:
         "Sparse depth images with fewer valid points are refused.",
         limits=(1, 1_000_000),
     )
+    filter_occluded: bool = _parameter(
+        "filter_occluded",
+        True,
+        "Leave out background points seen past edges where the sparse depth is full of them.",
+    )
     sync_slop: float = _parameter(
         "sync.slop",
         0.05,

@@ -35,6 +35,7 @@ class Snapshot:
         failed: pairs that could not be completed, by cause.
         warnings: things that went wrong without costing the depth image, by cause.
         sparse_points: valid sparse points of the last completed pair.
+        occluded_points: those of them that were left out as occluded.
         latencies: by stage.
     """
 
@@ -46,6 +47,7 @@ class Snapshot:
     failed: Mapping[str, int] = field(default_factory=dict)
     warnings: Mapping[str, int] = field(default_factory=dict)
     sparse_points: int = 0
+    occluded_points: int = 0
     latencies: Mapping[str, Latency] = field(default_factory=dict)
 
     @property
@@ -68,7 +70,7 @@ class Statistics:
         self._counts: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
         self._warnings: Counter[str] = Counter()
-        self._sparse_points = 0
+        self._sparse_points = self._occluded_points = 0
         self._latencies: dict[str, deque[float]] = {}
 
     def count_matched(self) -> None:
@@ -97,16 +99,19 @@ class Statistics:
         with self._lock:
             self._warnings[cause] += 1
 
-    def count_completed(self, sparse_points: int, seconds: Mapping[str, float]) -> None:
+    def count_completed(
+        self, sparse_points: int, seconds: Mapping[str, float], occluded_points: int = 0
+    ) -> None:
         """A pair was completed and its dense depth published.
 
         Args:
             sparse_points: its valid sparse points.
             seconds: duration of the stages so far, see :meth:`record_latencies`.
+            occluded_points: those of them that were left out.
         """
         with self._lock:
             self._counts["completed"] += 1
-            self._sparse_points = sparse_points
+            self._sparse_points, self._occluded_points = sparse_points, occluded_points
         self.record_latencies(seconds)
 
     def record_latencies(self, seconds: Mapping[str, float]) -> None:
@@ -125,6 +130,7 @@ class Statistics:
                 failed=dict(self._failed),
                 warnings=dict(self._warnings),
                 sparse_points=self._sparse_points,
+                occluded_points=self._occluded_points,
             )
         percentiles = {stage: _percentiles(values) for stage, values in latencies.items()}
         return Snapshot(**{**vars(snapshot), "latencies": percentiles})

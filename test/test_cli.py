@@ -189,6 +189,20 @@ def test_the_least_number_of_points_is_an_option(
     assert "at least 100000 are needed" in one_line(capsys)
 
 
+def test_says_how_many_points_it_left_out_as_occluded(
+    folder: Path, complete: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sparse = np.zeros((64, 96), np.float32)
+    sparse[::4, ::2] = 4.0
+    sparse[::4, 11:91:2] = 8.0  # among the points of a surface that hides them
+    np.save(folder / "sparse.npy", sparse)
+    hidden = int(np.count_nonzero(sparse == 8))
+    assert complete("dense.npy") == 0
+    assert f", {hidden} left out as occluded" in one_line(capsys)
+    assert complete("all.npy", options="--keep-occluded") == 0
+    assert "left out" not in one_line(capsys)
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         cli.main(["--version"])

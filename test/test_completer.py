@@ -101,7 +101,8 @@ def test_takes_arrays_that_are_not_contiguous(completer: DepthCompleter) -> None
 
 def test_stage_timings_add_up_to_the_total(completer: DepthCompleter) -> None:
     timings = completer.complete(*pair()).timings
-    stages = {"check", "prepare_mde", "mde", "prepare_refinement", "refinement", "finish"}
+    networks = {"prepare_mde", "mde", "prepare_refinement", "refinement"}
+    stages = {"check", "occlusion", *networks, "finish"}
     assert set(timings) == {*stages, "total"}
     assert sum(timings[stage] for stage in stages) == pytest.approx(timings["total"])
     assert all(timings[stage] > 0 for stage in stages)
@@ -164,6 +165,24 @@ def test_refuses_a_sparse_depth_without_points(completer: DepthCompleter, fill: 
     sparse_depth[:] = fill
     with pytest.raises(TooFewSparsePointsError, match="0 valid points, at least 5"):
         completer.complete(image, sparse_depth)
+
+
+def test_leaves_out_occluded_points_unless_told_otherwise(tiny_bundle: Path) -> None:
+    image = np.full((120, 400, 3), 51, np.uint8)
+    sparse_depth = np.zeros((120, 400), np.float32)
+    sparse_depth[::6, ::2] = 5.0
+    sparse_depth[::6, 101:201:2] = 20.0  # between the points of a surface that hides them
+    given = sparse_depth.copy()
+    without = np.where(sparse_depth == 20, np.float32(0), sparse_depth)
+    filtering, believing = (
+        DepthCompleter.from_bundle(tiny_bundle, threads=1, filter_occluded=f) for f in (True, False)
+    )
+    filtered, believed = (c.complete(image, sparse_depth) for c in (filtering, believing))
+    assert filtered.occluded_points == np.count_nonzero(sparse_depth == 20)
+    assert believed.occluded_points == 0
+    np.testing.assert_array_equal(filtered.depth, believing.complete(image, without).depth)
+    assert not np.array_equal(filtered.depth, believed.depth)
+    np.testing.assert_array_equal(sparse_depth, given)  # the caller's array stays as it was
 
 
 def test_min_sparse_points_is_the_least_that_is_accepted(tiny_bundle: Path) -> None:

@@ -84,6 +84,7 @@ def test_writes_counters_rates_and_latencies_as_values():
             failed={"size_mismatch": 2},
             warnings={"no_camera_info": 1},
             sparse_points=99,
+            occluded_points=7,
             latencies={"node": Latency(0.012, 0.034)},
         ),
     )
@@ -121,6 +122,7 @@ def test_writes_counters_rates_and_latencies_as_values():
         "dropped size_mismatch": "2",
         "warning no_camera_info": "1",
         "sparse points": "99",
+        "occluded points": "7",
         "latency node p50 ms": "12.00",
         "latency node p95 ms": "34.00",
     }

@@ -9,7 +9,7 @@ def test_says_what_became_of_every_pair():
     statistics = Statistics()
     for _ in range(9):
         statistics.count_matched()
-    statistics.count_completed(100, {"node": 0.1})
+    statistics.count_completed(100, {"node": 0.1}, 8)
     statistics.count_replaced()
     statistics.count_unwanted()
     statistics.count_discarded(1)
@@ -19,7 +19,7 @@ def test_says_what_became_of_every_pair():
     assert snapshot.failed == {"size_mismatch": 2, "truncated_data": 1}
     assert (snapshot.matched, snapshot.completed, snapshot.failures) == (9, 1, 3)
     assert snapshot.in_work == 2
-    assert snapshot.sparse_points == 100
+    assert (snapshot.sparse_points, snapshot.occluded_points) == (100, 8)
     statistics.count_failed("size_mismatch")
     statistics.count_completed(100, {})
     assert statistics.snapshot().in_work == 0

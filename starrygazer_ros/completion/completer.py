@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -22,6 +22,7 @@ from starrygazer_ros.completion.errors import (
     SparseDepthValueError,
     TooFewSparsePointsError,
 )
+from starrygazer_ros.completion.occlusion import occluded_points
 
 DEFAULT_MIN_SPARSE_POINTS = 5
 
@@ -34,14 +35,16 @@ class CompletionResult:
         depth: float32 [H, W], metres along the optical axis, NaN = unknown.
         confidence: float32 [H, W] in 0..1, higher = more reliable.
         relative_depth: float32 [H, W], relative inverse depth, larger = nearer.
-        timings: seconds per stage (``check``, ``prepare_mde``, ``mde``, ``prepare_refinement``,
-            ``refinement``, ``finish``) and ``total``.
+        timings: seconds per stage (``check``, ``occlusion``, ``prepare_mde``, ``mde``,
+            ``prepare_refinement``, ``refinement``, ``finish``) and ``total``.
+        occluded_points: sparse points that were left out as background seen past an edge.
     """
 
     depth: NDArray[np.float32]
     confidence: NDArray[np.float32]
     relative_depth: NDArray[np.float32]
     timings: dict[str, float]
+    occluded_points: int = 0
 
 
 class DepthCompleter:
@@ -54,6 +57,8 @@ class DepthCompleter:
         backend: ``auto`` or the name of a back end.
         threads: CPU threads of one inference.
         min_sparse_points: fewer valid sparse points than this are refused.
+        filter_occluded: leave out background points seen past edges where the sparse depth is full
+            of them, see :func:`~starrygazer_ros.completion.occlusion.occluded_points`.
 
     Raises:
         BackendUnavailableError: the back end cannot run here.
@@ -67,6 +72,7 @@ class DepthCompleter:
         backend: str = "auto",
         threads: int = 2,
         min_sparse_points: int = DEFAULT_MIN_SPARSE_POINTS,
+        filter_occluded: bool = True,
     ) -> None:
         if threads < 1:
             raise ValueError(f"threads must be at least 1, got {threads}")
@@ -74,6 +80,7 @@ class DepthCompleter:
             raise ValueError(f"min_sparse_points must be at least 1, got {min_sparse_points}")
         self.bundle = bundle
         self.min_sparse_points = min_sparse_points
+        self.filter_occluded = filter_occluded
         self._mde = backends.load_engine(bundle.mde.path, backend, threads)
         self._refinement = backends.load_engine(bundle.refinement.path, backend, threads)
         _check_graph(self._mde, bundle.mde, {"image"}, {"relative_depth"})
@@ -91,6 +98,7 @@ class DepthCompleter:
         backend: str = "auto",
         threads: int = 2,
         min_sparse_points: int = DEFAULT_MIN_SPARSE_POINTS,
+        filter_occluded: bool = True,
     ) -> DepthCompleter:
         """Load a bundle by name (``"default"``) or folder; see the constructor.
 
@@ -98,7 +106,8 @@ class DepthCompleter:
             BundleError: the bundle is missing, malformed or was changed.
             BackendUnavailableError: the back end cannot run here.
         """
-        return cls(ModelBundle.load(name_or_path), backend, threads, min_sparse_points)
+        bundle = ModelBundle.load(name_or_path)
+        return cls(bundle, backend, threads, min_sparse_points, filter_occluded)
 
     @property
     def backend_description(self) -> str:
@@ -121,7 +130,13 @@ class DepthCompleter:
         clock = _StageClock()
         sparse_depth = self._check(image, sparse_depth)
         clock.lap("check")
-        return self._complete(image, sparse_depth, clock)
+        occluded = 0
+        if self.filter_occluded:
+            hidden = occluded_points(sparse_depth)
+            occluded = int(np.count_nonzero(hidden))
+            sparse_depth[hidden] = 0  # a copy, made by the check
+            clock.lap("occlusion")
+        return replace(self._complete(image, sparse_depth, clock), occluded_points=occluded)
 
     def _complete(
         self, image: NDArray[np.uint8], sparse_depth: NDArray[np.float32], clock: _StageClock
@@ -177,7 +192,7 @@ class DepthCompleter:
     def _check(
         self, image: NDArray[np.uint8], sparse_depth: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Refuse what cannot be completed; return the sparse depth with NaN replaced by 0."""
+        """Refuse what cannot be completed; a copy of the sparse depth with 0 instead of NaN."""
         if not _is_array(image, np.uint8, 3) or image.shape[2] != 3:
             raise ImageFormatError(f"image must be uint8 [H, W, 3] RGB, got {_form(image)}")
         if not _is_array(sparse_depth, np.float32, 2):

@@ -164,7 +164,11 @@ class CompletionNode(LifecycleNode):
     def _configure(self) -> None:
         values = parameters.read(self)
         completer = DepthCompleter.from_bundle(
-            values.model, values.backend, values.threads, values.min_sparse_points
+            values.model,
+            values.backend,
+            values.threads,
+            values.min_sparse_points,
+            values.filter_occluded,
         )
         difference = completer.self_check()
         outputs = Outputs(self, values)

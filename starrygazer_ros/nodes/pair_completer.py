@@ -96,6 +96,7 @@ class PairCompleter:
                 "publish": published - completed,
                 "node": published - pair.arrival,
             },
+            result.occluded_points,
         )
         return image, result
 

@@ -1,0 +1,50 @@
+"""Background points that a LiDAR beside the camera sees past the edges of nearer objects.
+
+Projected into the image they lie among the points of the object that hides them, and a completion
+that believes them puts holes into it. One such point cannot be told from a right one beside a thin
+object, but an image full of them can: then many points have nearer ones on the left *and* on the
+right. Only then all points are dropped that have a nearer one close by.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+NEARER = 1.2  # ratio of two depths that are not of one surface
+COLUMNS, ROWS = 1 / 200, 1 / 300  # how far around a point, in widths of the image: parallax is
+# the focal length times the distance of the sensors over depth, so it grows with the width
+SURROUNDED = 0.02  # share of all points with nearer ones on both sides in an image full of them
+OF_THOSE_BESIDE = 0.38  # the same, of those with a nearer one on any side
+LEAST_SURROUNDED = 50  # points; fewer say nothing about the image
+
+
+def occluded_points(sparse_depth: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Points to leave out of ``sparse_depth``; none where the image is not full of them.
+
+    Args:
+        sparse_depth: float32 [H, W], metres along the optical axis, 0 = none.
+
+    Returns:
+        bool [H, W].
+    """
+    columns = max(1, round(COLUMNS * sparse_depth.shape[1]))
+    rows = max(1, round(ROWS * sparse_depth.shape[1]))
+    known = sparse_depth > 0
+    inverse = np.zeros_like(sparse_depth)
+    np.divide(1, sparse_depth, out=inverse, where=known)
+    # Rows above and below, and columns on one side: up to the anchor, or from it on.
+    side = np.ones((2 * rows + 1, columns + 1), np.uint8)
+    left, right = (
+        known & (cv2.dilate(inverse, side, anchor=(x, rows)) > NEARER * inverse)
+        for x in (columns, 0)
+    )
+    surrounded, beside = left & right, left | right
+    count = np.count_nonzero(surrounded)
+    full = (
+        count >= LEAST_SURROUNDED
+        and count >= SURROUNDED * np.count_nonzero(known)
+        and count >= OF_THOSE_BESIDE * np.count_nonzero(beside)
+    )
+    return beside if full else np.zeros_like(known)
