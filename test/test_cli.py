@@ -198,9 +198,9 @@ def test_says_how_many_points_it_left_out_as_occluded(
     np.save(folder / "sparse.npy", sparse)
     hidden = int(np.count_nonzero(sparse == 8))
     assert complete("dense.npy") == 0
-    assert f", {hidden} left out as occluded" in one_line(capsys)
+    assert f", {hidden} left out as occluded" in capsys.readouterr().out
     assert complete("all.npy", options="--keep-occluded") == 0
-    assert "left out" not in one_line(capsys)
+    assert "left out" not in capsys.readouterr().out
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
