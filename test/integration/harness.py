@@ -269,10 +269,10 @@ def image_message(
 
 
 def sparse_depth_array(width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
-    """Scan lines with depths of 2 and 4 m, mean 3 m."""
+    """Scan lines over two surfaces side by side, 2 and 4 m away, mean 3 m."""
     depth = np.zeros((height, width), np.float32)
-    depth[4::8, 0::2] = 2.0
-    depth[4::8, 1::2] = 4.0
+    depth[4::8, : width // 2] = 2.0
+    depth[4::8, width // 2 :] = 4.0
     return depth
 
 
