@@ -77,3 +77,12 @@ def test_depends_on_the_width_of_the_view_not_on_pixels() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (3, 2)])
 def test_takes_the_smallest_images(shape: tuple[int, int]) -> None:
     assert not occluded_points(np.ones(shape, np.float32)).any()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_depth_close_to_zero_is_no_trouble() -> None:
+    sparse_depth, hidden = board(parallax=60)
+    sparse_depth[0, 0] = np.finfo(np.float32).smallest_subnormal
+    found = occluded_points(sparse_depth)
+    assert found[hidden].all()
+    assert not found[0, 0]

@@ -33,7 +33,8 @@ def occluded_points(sparse_depth: NDArray[np.float32]) -> NDArray[np.bool_]:
     rows = max(1, round(ROWS * sparse_depth.shape[1]))
     known = sparse_depth > 0
     inverse = np.zeros_like(sparse_depth)
-    np.divide(1, sparse_depth, out=inverse, where=known)
+    with np.errstate(over="ignore"):  # of a depth too small for any sensor
+        np.divide(1, sparse_depth, out=inverse, where=known)
     # Rows above and below, and columns on one side: up to the anchor, or from it on.
     side = np.ones((2 * rows + 1, columns + 1), np.uint8)
     left, right = (
