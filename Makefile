@@ -17,7 +17,7 @@ export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 .PHONY: help demo test test-integration test-training train-default train-accurate data-given bench clean
 
 help:
-	@echo "make demo   complete a real photograph's depth over ROS 2; results in demo_output/"
+	@echo "make demo   complete a real photograph's depth over ROS 2; results in demo_output/; DEMO='--frames 10': fewer of 60"
 	@echo "make test   lint, types, unit and integration tests"
 	@echo "make test-training  tests of training/, with PyTorch in .venv-training"
 	@echo "make train-default DATA=folder  train models/default from nothing (hours)"
@@ -26,7 +26,7 @@ help:
 	@echo "make clean  remove .venv and everything generated"
 
 demo: $(READY)
-	@$(VENV)/bin/python -m demo
+	@$(VENV)/bin/python -m demo $(DEMO)
 
 test: $(READY)
 	$(VENV)/bin/ruff check .

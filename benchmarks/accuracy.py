@@ -15,13 +15,14 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
+from benchmarks.datasets import KINDS, open_dataset
 from benchmarks.evaluation import FrameScores, score_frame
 from benchmarks.outcomes import Outcome, as_json, summarise, with_ratios
 from benchmarks.parameter_counts import parameters
 from benchmarks.plots import write_sparsification_plots
 from benchmarks.protocols import Case, cases, selected
 from benchmarks.report import BundleInfo, Report
-from benchmarks.scenes import DEFAULT_DATA
+from benchmarks.scenes import DEFAULT_DATA, SceneError
 from starrygazer_ros.completion import DepthCompleter
 from starrygazer_ros.completion.errors import CompletionError
 
@@ -29,17 +30,21 @@ ScoreFrames = Callable[[Case, tuple[int, ...]], Iterator[FrameScores]]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the tables; 1 if no case is left to run, 2 if a bundle cannot be used."""
+    """Print the tables; 1 if no case is left to run, 2 if a bundle or frame cannot be used."""
     options = _parser().parse_args(arguments)
     try:
-        completers = _load(options)
-    except CompletionError as error:
+        return _score(_load(options), _cases_of(options), options)
+    except (CompletionError, SceneError) as error:
         print(f"accuracy: {error}", file=sys.stderr)
         return 2
+
+
+def _score(
+    completers: dict[str, DepthCompleter], every: list[Case], options: argparse.Namespace
+) -> int:
     bundles = [_info(label, completer) for label, completer in completers.items()]
     report = Report(bundles)
-    every = cases(options.data)
-    _say(f"{_introduction(bundles, options)}\n{_missing(every, options.data)}".rstrip())
+    _say(f"{_introduction(bundles, options)}\n{_missing(every, options)}".rstrip())
     runs = selected(every, options.only, options.quick, options.limit)
     if not runs:
         print("accuracy: no case has one of these words in its name", file=sys.stderr)
@@ -68,28 +73,78 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="name or folder; several times for several bundles (default: default)",
     )
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="local data folder")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="folder with the development data; not given: shared/data beside the repository, and "
+        "with --dataset neither that nor the motorcycle",
+    )
+    parser.add_argument(
+        "--dataset",
+        action="append",
+        nargs="+",
+        default=[],
+        metavar=("KIND:PATH", "NAME=VALUE"),
+        help=f"score a data set in its official layout or your own folder of triples; KIND is auto "
+        f"or one of {', '.join(KINDS)}, options such as split=test are those of docs/datasets.md; "
+        "its own sparse depth is completed, for NYU 500 and 50 random points; several times for "
+        "several data sets",
+    )
     parser.add_argument("--quick", action="store_true", help="a subset, one to two minutes")
     parser.add_argument("--only", nargs="+", metavar="WORD", help="cases whose name has a word")
-    parser.add_argument("--limit", type=int, help="frames per case, spread evenly")
+    parser.add_argument("--limit", type=_positive, help="frames per case, spread evenly")
     parser.add_argument(
         "--workers",
-        type=int,
+        type=_positive,
         default=len(os.sched_getaffinity(0)),
         help="processes that share the frames (default: one per core)",
     )
-    parser.add_argument("--threads", type=int, default=1, help="of each worker's networks")
+    parser.add_argument("--threads", type=_positive, default=1, help="of each worker's networks")
     parser.add_argument(
         "--keep-occluded",
         action="store_true",
         help="ours gets all points, those too that look like background seen past edges",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all numbers here")
+    parser.add_argument(
+        "--json", type=_new_file, metavar="FILE", help="also write all numbers here"
+    )
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables instead")
     parser.add_argument(
-        "--plots", type=Path, metavar="FOLDER", help="also draw the sparsification curves here"
+        "--plots",
+        type=_folder_to_make,
+        metavar="FOLDER",
+        help="also draw the sparsification curves here",
     )
     return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 1")
+    return number
+
+
+def _new_file(text: str) -> Path:
+    """A file that can be written: asked before the hours of scoring, not after them."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{path} is a folder")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{path} cannot be written")
+    return path
+
+
+def _folder_to_make(text: str) -> Path:
+    path = Path(text)
+    nearest = next(part for part in (path, *path.absolute().parents) if part.exists())
+    if not nearest.is_dir():
+        raise argparse.ArgumentTypeError(f"{nearest} is a file, not a folder")
+    if not os.access(nearest, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{nearest} cannot be written")
+    return path
 
 
 def _load(options: argparse.Namespace) -> dict[str, DepthCompleter]:
@@ -133,10 +188,27 @@ def _introduction(bundles: list[BundleInfo], options: argparse.Namespace) -> str
     return "\n".join(lines)
 
 
-def _missing(every: list[Case], data: Path) -> str:
-    """Say so if there is nothing but the motorcycle."""
+def _cases_of(options: argparse.Namespace) -> list[Case]:
+    """The cases of the development data and of the user's data sets.
+
+    Raises:
+        SceneError: a data set cannot be used.
+    """
+    return cases(_data(options), [open_dataset(words) for words in options.dataset])
+
+
+def _data(options: argparse.Namespace) -> Path | None:
+    given: Path | None = options.data
+    return given or (None if options.dataset else DEFAULT_DATA)
+
+
+def _missing(every: list[Case], options: argparse.Namespace) -> str:
+    """Say so if there is nothing but the motorcycle of what is developed on."""
+    data = _data(options)
     names = {case.scenes.name for case in every}
-    return "" if len(names) > 1 else f"only {names.pop()}: no data folder {data} (--data)"
+    if data is None or len(names) > 1 + len(options.dataset):
+        return ""
+    return f"only the motorcycle: no data folder {data} (--data)"
 
 
 def _say(text: str) -> None:
@@ -173,7 +245,7 @@ def _start_worker(folders: dict[str, str], options: argparse.Namespace) -> None:
     """Load what this process needs for all its frames; cases hold functions, so they stay here."""
     cv2.setNumThreads(1)
     _completers.update({label: _completer(folder, options) for label, folder in folders.items()})
-    _cases.update({case.name: case for case in cases(options.data)})
+    _cases.update({case.name: case for case in _cases_of(options)})
 
 
 def _work(case: str, index: int) -> FrameScores:

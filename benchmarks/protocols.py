@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.datasets import Dataset
 from benchmarks.kitti_lines import hold_out_lines, line_indices
 from benchmarks.sampling import (
     corner_points,
@@ -20,11 +21,13 @@ from benchmarks.sampling import (
     scan_lines,
     without_sector,
 )
-from benchmarks.scenes import Scene, SceneSet, local_sets, motorcycle
+from benchmarks.scenes import Scene, SceneError, SceneSet, local_sets, motorcycle
 
 FOLDS = 5
 FAULT_DRAWS = 4  # of a fault on the one scene that there is once
 _QUICK_NYU_FRAMES = 12  # the same for the clean case and the faults, or their ratio means nothing
+_QUICK_DATASET_FRAMES = 8
+_DRAWN_POINTS = (500, 50)  # of a data set without sparse depth
 _QUICK_FAULTS = ("5% outliers and 2 px", "missing sector")
 
 Depth = NDArray[np.float32]
@@ -82,12 +85,27 @@ class Case:
         return len(self.scenes.keys)
 
 
-def cases(data: Path) -> list[Case]:
+def cases(data: Path | None, datasets: Sequence[Dataset] = ()) -> list[Case]:
     """All cases whose data are at hand.
 
     Args:
-        data: folder with local data sets; without it there is the motorcycle.
+        data: folder with local data sets; without it there is the motorcycle. None = neither.
+        datasets: others, of the user.
     """
+    found = [] if data is None else _development_cases(data)
+    taken = {case.scenes.name for case in found}
+    for dataset in datasets:
+        name = dataset.scenes.name
+        for number in range(2, len(taken) + 3):
+            if name not in taken:
+                break
+            name = f"{dataset.scenes.name} ({number})"
+        taken.add(name)
+        found += _dataset_cases(replace(dataset, scenes=replace(dataset.scenes, name=name)))
+    return found
+
+
+def _development_cases(data: Path) -> list[Case]:
     sets = local_sets(data)
     makers: dict[str, Callable[[SceneSet], Iterator[Case]]] = {
         "nyu_train": _nyu_cases,
@@ -103,6 +121,22 @@ def cases(data: Path) -> list[Case]:
         if name in sets:
             found += make(sets[name])
     return found
+
+
+def _dataset_cases(dataset: Dataset) -> Iterator[Case]:
+    """The sparse depth that the data set brings; where it brings none, points of the truth."""
+    splits: dict[str, Split] = {f"{n} points": _with_points(n) for n in _DRAWN_POINTS}
+    if dataset.has_sparse_depth:
+        splits = {"its own sparse depth": lambda scene, _: (_own_sparse_depth(scene), scene.depth)}
+    for sparsity, split in splits.items():
+        yield Case(
+            f"{dataset.scenes.name}, {sparsity}",
+            dataset.scenes,
+            split,
+            dense_truth=dataset.dense_truth,
+            note=dataset.note,
+            quick_frames=_QUICK_DATASET_FRAMES,
+        )
 
 
 def selected(
@@ -253,11 +287,16 @@ def _with_corners(n: int) -> Split:
 
 def _with_thinned_lidar(keep_every: int) -> Split:
     def split(scene: Scene, _: int) -> tuple[Depth, Depth]:
-        if scene.lidar is None:
-            raise ValueError(f"scene {scene.name} has no LiDAR depth beside the truth")
-        return hold_out_lines(scene.lidar, _lines(scene, scene.lidar), keep_every)[0], scene.depth
+        lidar = _own_sparse_depth(scene)
+        return hold_out_lines(lidar, _lines(scene, lidar), keep_every)[0], scene.depth
 
     return split
+
+
+def _own_sparse_depth(scene: Scene) -> Depth:
+    if scene.sparse_depth is None:
+        raise SceneError(f"scene {scene.name} has no sparse depth beside the truth")
+    return scene.sparse_depth
 
 
 def _with_held_out_lines(keep_every: int) -> Split:

@@ -21,6 +21,10 @@ _MOTORCYCLE_BASELINE = 0.193001  # metres
 _MOTORCYCLE_CENTRE_SHIFT = 31.086  # right camera's principal point minus the left one's, pixels
 
 
+class SceneError(ValueError):
+    """A data set or one of its frames cannot be scored; the message names it."""
+
+
 @dataclass(frozen=True)
 class Scene:
     """One image and what is known about its depth.
@@ -29,9 +33,9 @@ class Scene:
         name: of the frame.
         image: uint8 [H, W, 3] RGB.
         depth: float32 [H, W] metres, 0 = unknown.
-        lidar: float32 [H, W] metres, 0 = none; what a real LiDAR measured, where the data set has
-            it beside the depth.
         intrinsics: None where the data set does not document them.
+        sparse_depth: float32 [H, W] metres, 0 = none; what a sensor measured sparsely, where the
+            data set has it beside the depth.
         calibration: KITTI's ``P2`` and ``rect_from_lidar``, else empty.
     """
 
@@ -39,7 +43,7 @@ class Scene:
     image: NDArray[np.uint8]
     depth: NDArray[np.float32]
     intrinsics: Intrinsics | None = None
-    lidar: NDArray[np.float32] | None = None
+    sparse_depth: NDArray[np.float32] | None = None
     calibration: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
@@ -137,7 +141,7 @@ def _load_kitti_rebuilt(folder: Path, key: str) -> Scene:
         projection=np.loadtxt(folder / "calib" / "P_rect_02.txt"),
         rect_from_lidar=np.loadtxt(folder / "calib" / "Tr_velo_to_rectcam0.txt"),
     )
-    return replace(scene, lidar=_read_kitti_depth(folder / "velodyne_raw" / f"{key}.png"))
+    return replace(scene, sparse_depth=_read_kitti_depth(folder / "velodyne_raw" / f"{key}.png"))
 
 
 def _kitti_scene(

@@ -23,8 +23,8 @@ from demo.pan import Frame, Pan
 from starrygazer_ros.messages import depth_to_message
 
 FRAME_ID = "camera_optical_frame"
-CONNECT_TIMEOUT = 30.0  # s
-ANSWER_TIMEOUT = 10.0  # s; a frame without an answer is lost, the next one follows
+CONNECT_TIMEOUT = 90.0  # s; a busy machine loads the modules and the model slowly
+ANSWER_TIMEOUT = 30.0  # s; a frame without an answer is lost, the next one follows
 UNPACED_FRAMES = 3  # wait for each answer: they warm up and measure the pace
 # Period over the slowest of the last answers: the node also makes the cloud after its answer.
 HEADROOM = 1.4
@@ -89,7 +89,9 @@ class Player(Node):
 
 def main(arguments: list[str] | None = None) -> int:
     """Publish all frames, then exit; 1 if the node is not there."""
-    parser = argparse.ArgumentParser(prog="python -m demo.player", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m demo.player", description=__doc__, allow_abbrev=False
+    )
     parser.add_argument("--frames", type=int, required=True)
     parser.add_argument("--exchange", type=Path, required=True)
     options = parser.parse_args(arguments)
@@ -117,7 +119,11 @@ def _play(player: Player, executor: SingleThreadedExecutor, pan: Pan, exchange: 
         return exchange.diagnostics().get("received camera_info", "0") != "0"
 
     if not _spin_until(executor, node_hears, CONNECT_TIMEOUT):
-        print(f"no completion node and recorder within {CONNECT_TIMEOUT:.0f} s", file=sys.stderr)
+        print(
+            f"no completion node and recorder within {CONNECT_TIMEOUT:.0f} s: this machine is busy "
+            "or slow, try again when it has less to do",
+            file=sys.stderr,
+        )
         return 1
     for index in range(pan.frames):
         start = time.perf_counter()

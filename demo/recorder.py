@@ -57,7 +57,9 @@ class Recorder(Node):
 
 def main(arguments: list[str] | None = None) -> int:
     """Record until SIGINT or SIGTERM."""
-    parser = argparse.ArgumentParser(prog="python -m demo.recorder", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m demo.recorder", description=__doc__, allow_abbrev=False
+    )
     parser.add_argument("--exchange", type=Path, required=True)
     options = parser.parse_args(arguments)
     rclpy.init()

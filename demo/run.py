@@ -21,14 +21,19 @@ from demo.exchange import Exchange
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FASTDDS_PROFILE = REPOSITORY / "config" / "fastdds_large_images.xml"
-PLAY_TIMEOUT = 100.0  # s
-SETTLE_TIMEOUT = 10.0  # s after the last frame was sent
-UNCHANGED = 3.0  # s without news are the end; diagnostics come once a second
+STALLED = 60.0  # s without a completed frame
+LOADING = 60.0  # s that the first frame may take longer: modules, the model, discovery
+SETTLE_TIMEOUT = 20.0  # s after the last frame was sent
+UNCHANGED = 5.0  # s without news are the end; diagnostics come once a second
 STOP_TIMEOUT = 10.0  # s from SIGINT to the end of a process
 
 
 class DemoError(Exception):
     """The demo could not run to its end."""
+
+
+class DemoStalledError(DemoError):
+    """No frame was completed for a long time; what was completed before is there."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,9 @@ class Run:
             The node's peak resident memory in bytes, None where the system does not tell.
 
         Raises:
-            DemoError: a process failed, or it took too long.
+            DemoStalledError: no frame was completed for a long time.
+            DemoError: a process failed.
+            KeyboardInterrupt: after the frames that were on their way have been waited for.
         """
         environment = _environment()
         print(
@@ -72,11 +79,17 @@ class Run:
                 self._log("node"),
                 environment,
             ) as node,
-            _process("demo.player", [*frames, *at], self._log("player"), environment) as player,
         ):
             services = {"recorder": recorder, "node": node}
             with tqdm(total=self.frames, desc="playing", unit="frame") as bar:
-                self._watch(player, services, bar)
+                try:
+                    with _process(
+                        "demo.player", [*frames, *at], self._log("player"), environment
+                    ) as player:
+                        self._watch(player, services, bar)
+                except (DemoStalledError, KeyboardInterrupt):  # what is finished shall be counted
+                    self._settle(services)
+                    raise
                 self._settle(services)
                 self._show(bar)
             memory = _peak_memory(node.pid)
@@ -100,12 +113,20 @@ class Run:
         services: dict[str, subprocess.Popen[bytes]],
         bar: tqdm,  # type: ignore[type-arg]
     ) -> None:
-        """Wait for the player's end."""
-        end = time.monotonic() + PLAY_TIMEOUT
+        """Wait for the player's end, as long as frames are completed."""
+        completed, patience = 0, LOADING + STALLED
+        since = time.monotonic()
         while player.poll() is None:
             self._require_running(services)
-            if time.monotonic() > end:
-                raise DemoError(f"the frames were not played within {PLAY_TIMEOUT:.0f} s")
+            newest = len(self.exchange.depth_stamps())
+            if newest != completed:
+                completed, patience, since = newest, STALLED, time.monotonic()
+            if time.monotonic() - since > patience:
+                raise DemoStalledError(
+                    f"no frame was completed for {patience:.0f} s. This machine is busy or slow: "
+                    "try again when it has less to do, or with fewer frames, make demo "
+                    f'DEMO="--frames 10". What the node says: {self._log("node")}'
+                )
             time.sleep(0.1)
             self._show(bar)
         if player.returncode != 0:
@@ -115,8 +136,7 @@ class Run:
         """Wait for frames that are still on their way, and for the node's last count of them."""
         counts = self.counts()
         changed = started = time.monotonic()
-        while not counts.settled:
-            self._require_running(services)
+        while not counts.settled and all(p.poll() is None for p in services.values()):
             time.sleep(0.1)
             now, newest = time.monotonic(), self.counts()
             if newest != counts:
@@ -125,10 +145,8 @@ class Run:
                 return
 
     def _show(self, bar: tqdm) -> None:  # type: ignore[type-arg]
-        news = len(self.exchange.sent()) - bar.n
-        if news:
-            bar.set_postfix(completed=len(self.exchange.depth_stamps()), refresh=False)
-            bar.update(news)
+        bar.set_postfix(completed=len(self.exchange.depth_stamps()), refresh=False)
+        bar.update(len(self.exchange.sent()) - bar.n)
 
     def _require_running(self, services: dict[str, subprocess.Popen[bytes]]) -> None:
         for name, process in services.items():

@@ -6,28 +6,26 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from starrygazer_ros import __version__
 from starrygazer_ros.backends import BACKENDS
-from starrygazer_ros.completion import DepthCompleter, Intrinsics
-from starrygazer_ros.completion.completer import DEFAULT_MIN_SPARSE_POINTS
-from starrygazer_ros.completion.errors import CompletionError, InputError
-from starrygazer_ros.files import (
-    KITTI_DEPTH_SCALE,
-    FileError,
-    read_image,
-    read_sparse_depth,
-    write_depth_npy,
-    write_depth_png,
-    write_image,
-    write_point_cloud,
+from starrygazer_ros.completion import CompletionResult, DepthCompleter, Intrinsics
+from starrygazer_ros.completion.completer import DEFAULT_MIN_SPARSE_POINTS, NEAREST
+from starrygazer_ros.completion.errors import (
+    CompletionError,
+    InputError,
+    TooFewSparsePointsError,
 )
-from starrygazer_ros.visualization import colour_depth
+from starrygazer_ros.files import KITTI_DEPTH_SCALE, FileError, read_image, read_sparse_depth
+from starrygazer_ros.output_files import Completed, check_output, is_depth_png, write_output
+from starrygazer_ros.visualization import metres
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 2, 130
+_FARTHEST_MEDIAN = 200.0  # metres; where half of a scene is farther, the unit is in doubt
 
 _DESCRIPTION = "Dense metric depth from a camera image and sparse depth, without ROS."
 
@@ -45,13 +43,15 @@ Complete sparse depth with the help of the image it belongs to.
 
 IMAGE   a colour or grey image in any format that OpenCV reads
 SPARSE  depth along the optical axis for some pixels of IMAGE, of the same size:
-          .npy       floating point, metres, 0 or NaN = no measurement
+          .npy       floating point, metres; 0, NaN or negative = no measurement
           16-bit PNG metres times --depth-scale, 0 = no measurement
-OUT     the dense depth; the ending says in which form:
+OUT     the dense depth or its confidence; the ending says in which form:
           .npy               float32, metres, NaN = unknown
           .png               16-bit, metres times --depth-scale, 0 = unknown
-          .preview.png .jpg  coloured picture, near = red, far = blue
+          .preview.png .jpg  coloured picture, near = red, far = blue, scale at the right
           .ply               coloured point cloud in metres, needs --intrinsics
+          .confidence.npy    float32, 0 to 1, 1 = most certain
+          .confidence.png    8-bit, confidence times 255
 """
 
 _COMPLETE_EPILOG = """\
@@ -62,6 +62,9 @@ examples:
     starrygazer complete colour.jpg depth.png --depth-scale 1000 -o dense.npy
   A point cloud, with fx fy cx cy of the camera in pixels:
     starrygazer complete image.png sparse.npy --intrinsics 721.5 721.5 609.6 172.9 -o dense.ply
+  Only what is rather certain, without points that hang in the air at edges:
+    starrygazer complete image.png sparse.npy --intrinsics 721.5 721.5 609.6 172.9 \\
+      --min-confidence 0.5 --edge-ratio 0.02 -o dense.ply -o dense.confidence.png
 """
 
 
@@ -81,14 +84,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except (CompletionError, FileError) as error:
-        print(f"starrygazer: error: {' '.join(str(error).split())}", file=sys.stderr)
+        message = " ".join(str(error).split())
+        if isinstance(error, TooFewSparsePointsError):
+            message = message.replace("min_sparse_points", "--min-sparse-points")
+        print(f"starrygazer: error: {message}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 
 
+class _Parser(argparse.ArgumentParser):
+    """Takes options by their whole names only; so do its commands."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, allow_abbrev=False)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="starrygazer",
         description=_DESCRIPTION,
         epilog=_EPILOG,
@@ -130,6 +143,19 @@ def _parser() -> argparse.ArgumentParser:
         help="of the rectified image, in pixels; only needed for .ply",
     )
     complete.add_argument(
+        "--min-confidence",
+        type=_share,
+        metavar="C",
+        help="0 to 1; depth that is less certain is written as unknown (default: keep all)",
+    )
+    complete.add_argument(
+        "--edge-ratio",
+        type=_positive_number,
+        metavar="R",
+        help="leave points out of .ply that lie between their neighbours, by more than this share "
+        "of their depth to a nearer and to a farther one, such as 0.02 (default: keep all)",
+    )
+    complete.add_argument(
         "--bundle", default="default", help="model bundle: name or folder (default: default)"
     )
     complete.add_argument(
@@ -163,6 +189,16 @@ def _positive_number(text: str) -> float:
     return number
 
 
+def _share(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = np.nan
+    if not 0 <= number <= 1:  # also catches NaN
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to 1")
+    return number
+
+
 def _positive_integer(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
@@ -170,10 +206,15 @@ def _positive_integer(text: str) -> int:
 
 
 def _complete(options: argparse.Namespace) -> int:
+    inputs = (options.image, options.sparse)
     for path in options.output:  # before the work, not after it
-        _check_output(path, options)
+        check_output(path, inputs, options.intrinsics is not None)
     image = read_image(options.image)
-    sparse_depth = read_sparse_depth(options.sparse, options.depth_scale)
+    sparse_depth = read_sparse_depth(
+        options.sparse,
+        options.depth_scale,
+        lambda count: _say("note", f"{options.sparse}: {count} negative values are taken as none"),
+    )
     intrinsics = _intrinsics(options.intrinsics, image) if options.intrinsics else None
     completer = DepthCompleter.from_bundle(
         options.bundle,
@@ -183,13 +224,16 @@ def _complete(options: argparse.Namespace) -> int:
         filter_occluded=not options.keep_occluded,
     )
     result = completer.complete(image, sparse_depth)
-    for path in options.output:
-        _write(path, result.depth, image, intrinsics, options.depth_scale)
-    points = int(np.count_nonzero(sparse_depth > 0))
-    seconds = result.timings["total"]
-    written = ", ".join(map(str, options.output))
-    left_out = f", {result.occluded_points} left out as occluded" if result.occluded_points else ""
-    print(f"{points} points{left_out} completed in {seconds:.2f} s: {written}")
+    depth = result.depth
+    if options.min_confidence is not None:
+        certain = result.confidence >= options.min_confidence
+        depth = np.where(certain, depth, np.float32(np.nan))
+    completed = Completed(
+        depth, result.confidence, image, intrinsics, options.depth_scale, options.edge_ratio
+    )
+    saturated = max(write_output(path, completed) for path in options.output)
+    _warn_of_distance(result.depth, saturated, options.depth_scale)
+    print(_summary(options, sparse_depth, depth, result))
     return EXIT_OK
 
 
@@ -202,50 +246,66 @@ def _intrinsics(values: list[float], image: NDArray[np.uint8]) -> Intrinsics:
         raise InputError(f"--intrinsics: {error}") from error
 
 
-def _is_picture(path: Path) -> bool:
-    name = path.name.lower()
-    return name.endswith((".preview.png", ".jpg", ".jpeg"))
+def _warn_of_distance(depth: NDArray[np.float32], saturated: int, depth_scale: float) -> None:
+    """Say what a PNG could not hold, and ask for the unit where nearly no scene is that deep.
 
-
-def _check_output(path: Path, options: argparse.Namespace) -> None:
-    ending = path.suffix.lower()
-    if path.resolve() in (options.image.resolve(), options.sparse.resolve()):
-        raise FileError(f"{path} is an input and would be overwritten: choose another name")
-    if ending not in (".npy", ".png", ".ply") and not _is_picture(path):
-        raise FileError(
-            f"{path}: the ending must be .png, .npy, .preview.png, .jpg or .ply "
-            "(see starrygazer complete --help)"
+    Args:
+        depth: float32 [H, W] metres, NaN = unknown.
+        saturated: pixels that were too far for a PNG.
+        depth_scale: of the PNG.
+    """
+    known = depth[np.isfinite(depth)]
+    median = float(np.median(known)) if known.size else 0.0
+    if saturated:
+        limit = np.iinfo(np.uint16).max / depth_scale
+        question = (
+            f"; half of the image is farther than {metres(median)}: are these millimetres?"
+            if saturated > known.size / 2 or median > _FARTHEST_MEDIAN
+            else ""
         )
-    if ending == ".ply" and options.intrinsics is None:
-        raise FileError(f"{path}: a point cloud needs the camera: add --intrinsics FX FY CX CY")
-    if not path.parent.is_dir():
-        raise FileError(f"{path}: there is no folder {path.parent}")
+        _say(
+            "warning",
+            f"{saturated} pixels are farther than {limit:.1f} m, which 16 bits cannot hold at "
+            f"--depth-scale {depth_scale:g}; stored as {limit:.1f} m{question}",
+        )
+    elif median > _FARTHEST_MEDIAN:
+        _say(
+            "warning",
+            f"half of the image is farther than {metres(median)}: are these millimetres? A .npy "
+            "file holds metres; of a PNG --depth-scale says the unit",
+        )
 
 
-def _write(
-    path: Path,
+def _summary(
+    options: argparse.Namespace,
+    sparse_depth: NDArray[np.float32],
     depth: NDArray[np.float32],
-    image: NDArray[np.uint8],
-    intrinsics: Intrinsics | None,
-    depth_scale: float,
-) -> None:
-    ending = path.suffix.lower()
-    if _is_picture(path):
-        write_image(path, colour_depth(depth))
-    elif ending == ".npy":
-        write_depth_npy(path, depth)
-    elif ending == ".ply":
-        assert intrinsics is not None  # _check_output
-        write_point_cloud(path, depth, image, intrinsics)
-    else:
-        saturated = write_depth_png(path, depth, depth_scale)
-        if saturated:
-            limit = np.iinfo(np.uint16).max / depth_scale
-            print(
-                f"starrygazer: warning: {saturated} pixels are farther than {limit:.1f} m, which "
-                f"16 bits cannot hold at --depth-scale {depth_scale:g}; stored as {limit:.1f} m",
-                file=sys.stderr,
-            )
+    result: CompletionResult,
+) -> str:
+    """What came in and what was written, in metres, so that a wrong unit is seen."""
+    measured = sparse_depth[sparse_depth >= NEAREST]
+    scale = f" (--depth-scale {options.depth_scale:g})"
+    occluded = result.occluded_points
+    left_out = f" ({occluded} left out as occluded)" if occluded else ""
+    read_at = "" if options.sparse.suffix.lower() == ".npy" else scale
+    unknown = 1 - np.isfinite(depth).mean()
+    written = ", ".join(f"{path}{scale if is_depth_png(path) else ''}" for path in options.output)
+    return (
+        f"completed {measured.size} points{left_out}, {_range(measured)}{read_at}, "
+        f"in {result.timings['total']:.2f} s: dense {_range(depth[np.isfinite(depth)])}"
+        f"{f', {unknown:.1%} unknown' if unknown else ''} -> {written}"
+    )
+
+
+def _range(depths: NDArray[np.float32]) -> str:
+    """From the nearest to the farthest."""
+    if depths.size == 0:
+        return "nowhere"
+    return f"{metres(float(depths.min()))} to {metres(float(depths.max()))}"
+
+
+def _say(kind: str, message: str) -> None:
+    print(f"starrygazer: {kind}: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -24,7 +25,7 @@ class FileError(Exception):
     """A file cannot be read or written; the message names it and says what to do."""
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: str | Path) -> NDArray[np.uint8]:
     """Read any image that OpenCV knows.
 
     Returns:
@@ -33,24 +34,35 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         FileError: missing, truncated or not an image.
     """
-    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB).astype(np.uint8)
+    return cv2.cvtColor(_decode(Path(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB).astype(np.uint8)
 
 
-def read_sparse_depth(path: Path, scale: float = KITTI_DEPTH_SCALE) -> NDArray[np.float32]:
+def read_sparse_depth(
+    path: str | Path,
+    scale: float = KITTI_DEPTH_SCALE,
+    on_negative: Callable[[int], None] = lambda _: None,
+) -> NDArray[np.float32]:
     """Read sparse depth from a 16-bit PNG or a .npy file.
 
     Args:
         path: ``.npy`` holds metres as floating point numbers, everything else is an image.
         scale: steps per metre of the image, 0 = no measurement.
+        on_negative: called with the number of negative values, if there are any.
 
     Returns:
-        float32 [H, W] metres, as stored: 0 or NaN = none.
+        float32 [H, W] metres, 0 or NaN = none; negative values have become 0.
 
     Raises:
         FileError: missing, damaged, or not in one of the two forms.
     """
+    path = Path(path)
     if path.suffix.lower() == ".npy":
-        return _read_npy(path)
+        sparse_depth = _read_npy(path)
+        negative = sparse_depth < 0
+        if negative.any():
+            sparse_depth[negative] = 0
+            on_negative(int(np.count_nonzero(negative)))
+        return sparse_depth
     stored = _decode(path, cv2.IMREAD_UNCHANGED)
     if stored.dtype != np.uint16 or stored.ndim != 2:
         channels = 1 if stored.ndim == 2 else stored.shape[2]
@@ -85,15 +97,28 @@ def write_depth_png(
     return int(np.count_nonzero(steps > _LARGEST))
 
 
-def write_depth_npy(path: Path, depth: NDArray[np.float32]) -> None:
-    """Write float32 metres, NaN = unknown.
+def write_confidence_png(path: Path, confidence: NDArray[np.float32]) -> None:
+    """Write an 8-bit grey PNG: ``round(255 * confidence)``.
+
+    Args:
+        path: file to write.
+        confidence: float32 [H, W] in 0..1.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    _encode(path, np.rint(np.clip(confidence, 0, 1) * 255).astype(np.uint8))
+
+
+def write_npy(path: Path, values: NDArray[np.float32]) -> None:
+    """Write a float32 map as it is: depth in metres, NaN = unknown, or confidence.
 
     Raises:
         FileError: the file cannot be written.
     """
     try:
         with path.open("wb") as file:
-            np.save(file, depth.astype(np.float32), allow_pickle=False)
+            np.save(file, values.astype(np.float32), allow_pickle=False)
     except OSError as error:
         raise _unwritable(path, error) from error
 

@@ -12,7 +12,10 @@ from starrygazer_ros.completion.geometry import Intrinsics
 
 _UNKNOWN = (0, 0, 0)
 _BACKGROUND = (24, 24, 28)
-_CAPTION_HEIGHT = 28
+_INK = (235, 235, 235)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_FONT_HEIGHT = 24  # pixels of a line of the font in size 1, about
+_LEAST_SPAN = 1.2  # farthest over nearest; a wall must not look as deep as a street
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,24 @@ class DepthRange:
     def of(cls, depth: NDArray[np.float32]) -> DepthRange:
         """Range of a depth map without its outermost 1% at both ends.
 
+        It reaches from one depth to 1.2 times that depth at least, so that a nearly flat scene does
+        not get all colours.
+
         Args:
             depth: float32, metres, 0 or NaN = unknown; 1 to 2 metres if all is unknown.
         """
         known = depth[depth > 0]
         if known.size == 0:
             return cls(1.0, 2.0)
-        nearest, farthest = np.percentile(known, (1, 99))
-        return cls(float(nearest), float(max(farthest, nearest * 1.001)))
+        nearest, farthest = map(float, np.percentile(known, (1, 99)))
+        widen = max(1.0, float(np.sqrt(_LEAST_SPAN * nearest / farthest)))
+        return cls(nearest / widen, farthest * widen)
+
+
+def metres(depth: float) -> str:
+    """A depth with its unit and three digits, such as ``2.98 m`` or ``0.213 m``."""
+    decimals = max(0, 2 - int(np.floor(np.log10(depth)))) if depth > 0 else 0
+    return f"{depth:.{decimals}f} m"
 
 
 def colour_depth(
@@ -58,6 +71,33 @@ def colour_depth(
     nearness = np.log(span.farthest / np.where(known, depth, span.farthest))
     nearness /= np.log(span.farthest / span.nearest)
     return _colour(nearness, cv2.COLORMAP_TURBO, known)
+
+
+def with_depth_scale(picture: NDArray[np.uint8], depth_range: DepthRange) -> NDArray[np.uint8]:
+    """Set the colour scale of a coloured depth map to its right, near below and far above.
+
+    Args:
+        picture: uint8 [H, W, 3] RGB, of :func:`colour_depth`.
+        depth_range: its colours.
+
+    Returns:
+        uint8 [H, W + some, 3] RGB.
+    """
+    height = picture.shape[0]
+    size = float(np.clip(height / 900, 0.4, 3))
+    line = round(_FONT_HEIGHT * size)
+    ticks = int(np.clip(height // (3 * line), 2, 7))
+    labels = [metres(depth) for depth in _depths(depth_range, ticks)]
+    text = max(_width(label, size) for label in labels)
+    scale = np.full((height, 3 * line + text, 3), _BACKGROUND, np.uint8)
+    rows = slice(min(line, height // 4), height - min(line, height // 4))  # room for half a label
+    bar = slice(line // 2, 2 * line)
+    length = rows.stop - rows.start
+    scale[rows, bar] = colour_depth(_depths(depth_range, length)[:, None], depth_range)
+    for label, v in zip(labels, np.linspace(rows.start, rows.stop - 1, ticks), strict=True):
+        scale[round(v), bar.stop : bar.stop + line // 4] = _INK
+        _write(scale, label, 2 * line + line // 2, round(v + 0.4 * line), size)
+    return np.hstack([picture, scale])
 
 
 def colour_error(error: NDArray[np.float32], limit: float) -> NDArray[np.uint8]:
@@ -106,15 +146,56 @@ def strip(
     """
     span = DepthRange.of(true_depth)
     error = np.where(true_depth > 0, np.abs(depth - true_depth), np.float32(np.nan))
-    panels = {
-        "image": image,
-        f"sparse depth, {np.count_nonzero(sparse_depth > 0)} points": colour_depth(
-            enlarge_points(sparse_depth, 3), span
+    points = np.count_nonzero(sparse_depth > 0)
+    near_to_far = colour_depth(_depths(span, 256)[None, ::-1], span)
+    small_to_large = colour_error(np.linspace(0, 1, 256, dtype=np.float32)[None], 1)
+    ends = metres(span.nearest), metres(span.farthest)
+    panels = [
+        captioned(image, "image"),
+        captioned(
+            colour_depth(enlarge_points(sparse_depth, 3), span), f"sparse depth, {points} points"
         ),
-        f"dense depth, {span.nearest:.1f} to {span.farthest:.1f} m": colour_depth(depth, span),
-        f"error, dark 0 to bright {error_limit:g} m": colour_error(error, error_limit),
-    }
-    return np.hstack([_captioned(panel, caption) for caption, panel in panels.items()])
+        captioned(colour_depth(depth, span), "dense depth", (near_to_far, *ends)),
+        captioned(
+            colour_error(error, error_limit), "error", (small_to_large, "0", f"{error_limit:g} m")
+        ),
+    ]
+    return np.hstack(panels)
+
+
+def captioned(
+    panel: NDArray[np.uint8],
+    caption: str,
+    scale: tuple[NDArray[np.uint8], str, str] | None = None,
+) -> NDArray[np.uint8]:
+    """A picture under a line of text.
+
+    Args:
+        panel: uint8 [H, W, 3] RGB.
+        caption: a few words.
+        scale: colours, uint8 [1, N, 3] RGB, that stand at the line's right end between two words.
+
+    Returns:
+        uint8 [H + some, W, 3] RGB.
+    """
+    width = panel.shape[1]
+    size = float(np.clip(width / 850, 0.5, 2))
+    line = round(_FONT_HEIGHT * size)
+    bar = np.full((2 * line, width, 3), _BACKGROUND, np.uint8)
+    baseline = 4 * line // 3
+    _write(bar, caption, line // 2, baseline, size)
+    if scale is not None:
+        colours, first, last = scale
+        u = width - line // 2 - _width(last, size)
+        _write(bar, last, u, baseline, size)
+        right = u - line // 2
+        left = max(0, right - width // 4)
+        if right > left:  # a very small picture has no room
+            bar[line // 2 : -line // 2, left:right] = cv2.resize(
+                colours, (right - left, line), interpolation=cv2.INTER_LINEAR
+            )
+        _write(bar, first, left - line // 2 - _width(first, size), baseline, size)
+    return np.vstack([bar, panel])
 
 
 def render_points(
@@ -169,13 +250,19 @@ def _colour(
     return np.where(known[..., None], coloured, _UNKNOWN).astype(np.uint8)
 
 
-def _captioned(panel: NDArray[np.uint8], caption: str) -> NDArray[np.uint8]:
-    bar = np.full((_CAPTION_HEIGHT, panel.shape[1], 3), _BACKGROUND, np.uint8)
-    position = (8, _CAPTION_HEIGHT - 9)
-    cv2.putText(
-        bar, caption, position, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (235, 235, 235), 1, cv2.LINE_AA
-    )
-    return np.vstack([bar, panel])
+def _depths(span: DepthRange, count: int) -> NDArray[np.float32]:
+    """Depths from far to near whose colours are equally far apart."""
+    return np.geomspace(span.farthest, span.nearest, count).astype(np.float32)
+
+
+def _width(text: str, size: float) -> int:
+    """Of a text, in pixels."""
+    return int(cv2.getTextSize(text, _FONT, size, 1)[0][0])
+
+
+def _write(picture: NDArray[np.uint8], text: str, u: int, v: int, size: float) -> None:
+    """Write a line whose baseline begins at a pixel."""
+    cv2.putText(picture, text, (u, v), _FONT, size, _INK, max(1, round(size)), cv2.LINE_AA)
 
 
 def _rotation(yaw_degrees: float, pitch_degrees: float) -> NDArray[np.float64]:

@@ -133,6 +133,35 @@ def test_a_bundle_that_is_not_there_is_said_plainly(
     assert "accuracy: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--json", "nowhere/scores.json", "argument --json: there is no folder nowhere"),
+        ("--json", ".", "argument --json: . is a folder"),
+        ("--plots", "file/plots", "file is a file, not a folder"),
+        ("--limit", "0", "argument --limit: '0' is no whole number from 1"),
+        ("--limit", "-1", "argument --limit: '-1' is no whole number from 1"),
+        ("--threads", "0", "argument --threads: '0' is no whole number from 1"),
+        ("--workers", "two", "argument --workers: 'two' is no whole number from 1"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_any_scoring(
+    option: str,
+    value: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as caught:
+        accuracy.main([f"{option}={value}"])
+
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+
+
 def test_a_word_that_no_case_has_is_an_error(data: Path, tiny_bundle: Path) -> None:
     options = ["--data", str(data), "--bundle", str(tiny_bundle), "--only", "no such word"]
 
@@ -149,6 +178,91 @@ def test_a_folder_without_data_is_mentioned(
     captured = capsys.readouterr()
     assert f"no data folder {tmp_path}" in captured.err
     assert "motorcycle, 16 lines, range-limited" in captured.out.split("\nfaults: ")[1]
+
+
+@pytest.fixture
+def triples(tmp_path: Path) -> Path:
+    """A user's folder: three frames of a step in depth with every 4th pixel given."""
+    random = np.random.default_rng(1)
+    for name in ("image", "sparse", "depth"):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+    for i in range(3):
+        depth = np.full((48, 64), 2000, np.uint16)
+        depth[:, 20 + i :] = 3500
+        sparse = np.zeros_like(depth)
+        sparse[::4, ::4] = depth[::4, ::4]
+        image = random.integers(40, 256, (48, 64, 3), np.uint8)
+        for name, content in (("image", image), ("sparse", sparse), ("depth", depth)):
+            cv2.imwrite(str(tmp_path / "mine" / name / f"{i}.png"), content)
+    return tmp_path / "mine"
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_data_set_of_ones_own_is_scored_alone(
+    triples: Path, tiny_bundle: Path, workers: str, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    report = tmp_path / "report.json"
+    options = ["--bundle", str(tiny_bundle), "--workers", workers, "--json", str(report)]
+    assert accuracy.main([*options, "--dataset", f"folder:{triples}"]) == 0
+
+    (case,) = json.loads(report.read_text(encoding="utf-8"))["cases"]
+    assert case["case"] == "mine, its own sparse depth"
+    assert (case["frames"], case["points"]) == (3, 12 * 16)
+    assert f"folder of {triples}" in case["note"]
+    captured = capsys.readouterr()
+    assert "mine, its own sparse depth: 3 frames, 192 points" in captured.out
+    assert "no data folder" not in captured.err
+
+
+def test_a_data_set_without_sparse_depth_gets_random_points_of_its_truth(
+    triples: Path, tiny_bundle: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (triples / "sparse").rename(triples.parent / "elsewhere")
+    options = ["--data", str(data), "--bundle", str(tiny_bundle), "--limit", "1", "--workers", "1"]
+    words = ["--dataset", f"auto:{triples}", "units_per_metre=500"]
+    assert accuracy.main([*options, *words, "--only", "mine", "hololens, 500 points"]) == 0
+
+    output = capsys.readouterr().out
+    for name in ("mine, 500 points", "mine, 50 points", "hololens, 500 points"):
+        assert f"\n{name}: 1 frame, " in output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["folder"], "a data set is KIND:PATH, such as void:void_release/void_1500, not folder"),
+        (["kity:x"], "not kity:x; the kinds are auto, kitti-selection, kitti"),
+        (["folder:nowhere"], "nowhere: expected image/ and at least one of sparse/ and depth/"),
+        (["auto:nowhere"], "nowhere: expected one of the layouts"),
+        (["void:nowhere", "density"], "options are NAME=VALUE, not density"),
+        (["folder:{triples}", "unit=1"], "no option unit: they take units_per_metre"),
+    ],
+)
+def test_a_data_set_that_cannot_be_used_is_said_before_any_scoring(
+    words: list[str],
+    message: str,
+    triples: Path,
+    tiny_bundle: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = [word.format(triples=triples) for word in words]
+    assert accuracy.main(["--bundle", str(tiny_bundle), "--dataset", *given]) == 2
+
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert not captured.out
+
+
+def test_a_frame_without_truth_is_named(
+    triples: Path, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(triples / "depth" / "1.png"), np.zeros((48, 64), np.uint16))
+    options = ["--bundle", str(tiny_bundle), "--workers", "2", "--dataset", f"folder:{triples}"]
+    assert accuracy.main(options) == 2
+
+    assert "1.png: there is no true depth of this frame" in capsys.readouterr().err
 
 
 def test_benchmarks_need_no_torch(repository: Path) -> None:

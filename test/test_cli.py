@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -74,7 +75,9 @@ def test_preview_is_a_colour_picture(folder: Path, complete: Run) -> None:
 
     for name in ("dense.preview.png", "dense.jpg"):
         picture = cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED)
-        assert picture.shape == (64, 96, 3)
+        assert picture.shape[0] == 64
+        assert 96 < picture.shape[1] < 192  # the depth scale stands beside it
+        assert picture.shape[2] == 3
         assert picture.dtype == np.uint8
 
 
@@ -88,6 +91,143 @@ def test_too_far_depth_is_warned_about(complete: Run, capsys: pytest.CaptureFixt
     assert complete("dense.png", options="--depth-scale 60000") == 0
 
     assert "warning: 6144 pixels are farther than 1.1 m" in capsys.readouterr().err
+
+
+def save_sparse(folder: Path, depth: float) -> None:
+    sparse = np.zeros((64, 96), np.float32)
+    sparse[::8, ::8] = depth
+    np.save(folder / "sparse.npy", sparse)
+
+
+@pytest.mark.parametrize("output", ["dense.npy", "dense.preview.png", "dense.png"])
+def test_asks_whether_a_very_deep_scene_is_in_millimetres(
+    folder: Path, complete: Run, capsys: pytest.CaptureFixture[str], output: str
+) -> None:
+    save_sparse(folder, 4000)
+    assert complete(output) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert "farther than 4800 m: are these millimetres?" in lines[0]
+
+
+def test_a_far_background_is_no_question_of_the_unit(
+    folder: Path, complete: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = np.zeros((64, 96, 3), np.uint8)
+    image[:, :40], image[:, 40:60] = 1, 255  # black is unknown, white is farther
+    write_image(folder / "image.png", image)
+    save_sparse(folder, 150)
+    assert complete("dense.png") == 0
+    warning = capsys.readouterr().err
+    assert "warning: 1280 pixels are farther than 256.0 m" in warning
+    assert "millimetres" not in warning
+
+
+def test_says_the_depths_that_came_and_went(
+    folder: Path, complete: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert complete("dense.npy") == 0
+    text = capsys.readouterr().out
+    assert text.startswith("completed 96 points, 4.00 m to 4.00 m, in ")
+    assert f"s: dense 4.80 m to 4.80 m -> {folder / 'dense.npy'}" in text
+    assert "--depth-scale" not in text
+
+
+def test_says_with_which_scale_a_png_was_read_and_written(
+    complete: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = "--depth-scale 1000"
+    assert complete("dense.png", "d.preview.png", sparse="sparse.png", options=options) == 0
+    text = capsys.readouterr().out
+    assert "96 points, 1.02 m to 1.02 m (--depth-scale 1000), in" in text
+    assert "dense.png (--depth-scale 1000), " in text
+    assert text.count("--depth-scale") == 2
+
+
+def test_negative_depth_is_none_and_counted(
+    folder: Path, complete: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sparse = np.load(folder / "sparse.npy")
+    sparse[1, :3], sparse[2, :2] = -1, np.nan
+    np.save(folder / "sparse.npy", sparse)
+    assert complete("dense.npy") == 0
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [
+        f"starrygazer: note: {folder / 'sparse.npy'}: 3 negative values are taken as none"
+    ]
+    assert said.out.startswith("completed 96 points, 4.00 m to 4.00 m")
+    np.testing.assert_allclose(np.load(folder / "dense.npy"), DEPTH, rtol=1e-4)
+
+
+@pytest.fixture
+def half_certain(folder: Path) -> Path:
+    """The folder with an image whose right half has a confidence of 0.8, the left 0.2."""
+    image = np.full((64, 96, 3), GREY, np.uint8)
+    image[:, 48:] = 204
+    write_image(folder / "image.png", image)
+    return folder
+
+
+def test_writes_the_confidence(half_certain: Path, complete: Run) -> None:
+    assert complete("dense.confidence.png", "dense.confidence.npy") == 0
+
+    steps = cv2.imread(str(half_certain / "dense.confidence.png"), cv2.IMREAD_UNCHANGED)
+    values = np.load(half_certain / "dense.confidence.npy")
+    assert steps.dtype == np.uint8
+    assert steps.shape == values.shape == (64, 96)
+    assert values.dtype == np.float32
+    assert steps[0, [0, -1]].tolist() == [51, 204]
+    np.testing.assert_allclose(values[0, [0, -1]], [0.2, 0.8], atol=1e-3)
+
+
+def test_uncertain_depth_is_unknown_in_every_output_but_the_confidence(
+    half_certain: Path, complete: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("d.npy", "d.png", "d.preview.png", "d.ply", "d.confidence.npy")
+    options = "--min-confidence 0.5 --intrinsics 80 80 47.5 31.5"
+    assert complete(*names, options=options) == 0
+
+    depth = np.load(half_certain / "d.npy")
+    assert np.isnan(depth[:, :48]).all()
+    assert np.isfinite(depth[:, 48:]).all()
+    stored = cv2.imread(str(half_certain / "d.png"), cv2.IMREAD_UNCHANGED)
+    assert not stored[:, :48].any()
+    assert stored[:, 48:].all()
+    picture = cv2.imread(str(half_certain / "d.preview.png"))
+    assert not picture[:, :48].any()
+    assert b"element vertex 3072\n" in (half_certain / "d.ply").read_bytes()
+    assert (np.load(half_certain / "d.confidence.npy") > 0).all()
+    assert "50.0% unknown" in capsys.readouterr().out
+
+
+def test_says_so_when_nothing_is_certain_enough(
+    folder: Path, complete: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outputs = ("d.npy", "d.png", "d.preview.png", "d.ply")
+    options = "--min-confidence 1 --intrinsics 80 80 47.5 31.5"
+    assert complete(*outputs, options=options) == 0
+    assert "dense nowhere, 100.0% unknown" in capsys.readouterr().out
+    assert b"element vertex 0\n" in (folder / "d.ply").read_bytes()
+
+
+def test_edge_ratio_leaves_flying_pixels_out_of_the_cloud_only(folder: Path, complete: Run) -> None:
+    image = np.full((64, 96, 3), 1, np.uint8)
+    image[:, 40:], image[:, 41:] = 60, 255
+    write_image(folder / "image.png", image)
+    options = "--intrinsics 80 80 47.5 31.5 --edge-ratio 0.05"
+    assert complete("dense.ply", "dense.npy", options=options) == 0
+
+    header = (folder / "dense.ply").read_bytes().split(b"end_header")[0].decode()
+    kept = int(header.split("element vertex ")[1].split()[0])
+    assert 6144 - 4 * 64 <= kept <= 6144 - 64
+    assert np.isfinite(np.load(folder / "dense.npy")).all()
+
+
+def test_options_are_not_guessed(complete: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        complete("dense.ply", options="--intrinsic 1 1 1 1")
+    assert exit_.value.code == 2
+    assert "unrecognized arguments: --intrinsic" in capsys.readouterr().err
 
 
 def one_line(capsys: pytest.CaptureFixture[str]) -> str:
@@ -107,7 +247,9 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
         ({"sparse": "other_size.npy"}, "image is 96x64 but sparse depth is 48x32"),
         ({"sparse": "empty.npy"}, "0 valid points"),
         ({"sparse": "infinite.npy"}, "infinite or negative"),
-        ({"options": "--bundle nowhere"}, "no model bundle 'nowhere'"),
+        ({"options": "--bundle nowhere"}, "no model bundle 'nowhere': there is no manifest.yaml"),
+        ({"options": "--bundle nowhere"}, ". Give the path of a bundle folder, or reinstall"),
+        ({"options": "--min-sparse-points 999"}, "or lower --min-sparse-points"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
@@ -133,6 +275,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
         ("dense.ply", "", "add --intrinsics FX FY CX CY"),
         ("dense.ply", "--intrinsics 0 80 48 32", "focal lengths must be positive"),
         ("missing/dense.npy", "", "there is no folder"),
+        ("dense.confidence.jpg", "", "written as .confidence.png or .confidence.npy"),
     ],
 )
 def test_impossible_output_is_one_line_and_exit_code_2(
@@ -160,6 +303,9 @@ def test_a_changed_bundle_is_refused(
         ("--depth-scale 0", "0 is not a positive number"),
         ("--depth-scale nan", "nan is not a positive number"),
         ("--depth-scale many", "many is not a positive number"),
+        ("--min-confidence 1.5", "1.5 is not a number from 0 to 1"),
+        ("--min-confidence nan", "nan is not a number from 0 to 1"),
+        ("--edge-ratio 0", "0 is not a positive number"),
         ("--threads 0", "0 is not a whole number of at least 1"),
         ("--threads two", "two is not a whole number of at least 1"),
     ],
@@ -193,14 +339,31 @@ def test_says_how_many_points_it_left_out_as_occluded(
     folder: Path, complete: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sparse = np.zeros((64, 96), np.float32)
-    sparse[::4, ::2] = 4.0
-    sparse[::4, 11:91:2] = 8.0  # among the points of a surface that hides them
+    for row in (0, 1):  # points with no like beside them would be outliers
+        sparse[row::12, ::2] = 4.0
+        sparse[row::12, 11:91:2] = 8.0  # among the points of a surface that hides them
     np.save(folder / "sparse.npy", sparse)
     hidden = int(np.count_nonzero(sparse == 8))
     assert complete("dense.npy") == 0
-    assert f", {hidden} left out as occluded" in capsys.readouterr().out
+    assert f" ({hidden} left out as occluded), 4.00 m to 8.00 m, in" in capsys.readouterr().out
     assert complete("all.npy", options="--keep-occluded") == 0
     assert "left out" not in capsys.readouterr().out
+
+
+def test_the_snippet_of_the_readme_runs_as_printed(
+    repository: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = (repository / "README.md").read_text(encoding="utf-8").split("## Without ROS\n")[1]
+    snippet = section.split("\n## ")[0].split("```python\n")[1].split("```")[0]
+    (folder / "sparse.png").rename(folder / "lidar.png")
+    monkeypatch.chdir(folder)
+    names: dict[str, Any] = {}
+
+    exec(snippet, names)
+
+    assert names["result"].depth.shape == (64, 96)
+    assert np.isfinite(names["result"].depth).all()  # as the text below it says
+    assert names["result"].depth.mean() == pytest.approx(4, rel=0.1)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

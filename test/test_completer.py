@@ -73,6 +73,16 @@ def test_nan_and_zero_both_mean_no_measurement(completer: DepthCompleter) -> Non
     )
 
 
+@pytest.mark.parametrize("depth", [1e-45, 1e-39, 1e-7])
+def test_a_depth_that_no_sensor_measures_is_no_measurement(
+    completer: DepthCompleter, depth: float
+) -> None:
+    image, sparse_depth = pair()
+    expected = completer.complete(image, sparse_depth).depth
+    sparse_depth[1, 1] = depth
+    np.testing.assert_array_equal(completer.complete(image, sparse_depth).depth, expected)
+
+
 def test_leaves_its_inputs_alone(completer: DepthCompleter) -> None:
     image, sparse_depth = pair()
     sparse_depth[0, 0] = np.nan

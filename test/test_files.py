@@ -13,9 +13,10 @@ from starrygazer_ros.files import (
     FileError,
     read_image,
     read_sparse_depth,
-    write_depth_npy,
+    write_confidence_png,
     write_depth_png,
     write_image,
+    write_npy,
     write_point_cloud,
 )
 
@@ -61,6 +62,36 @@ def test_npy_depth_is_in_metres(tmp_path: Path, dtype: type) -> None:
     assert (sparse == 1.5).all()
 
 
+def test_negative_depth_is_none_and_counted(tmp_path: Path) -> None:
+    stored = np.array([[1.5, -1, np.nan, 0, -np.inf]], np.float32)
+    np.save(tmp_path / "sparse.npy", stored)
+    counts: list[int] = []
+
+    sparse = read_sparse_depth(tmp_path / "sparse.npy", on_negative=counts.append)
+
+    np.testing.assert_array_equal(sparse, [[1.5, 0, np.nan, 0, 0]])
+    assert counts == [2]
+    np.save(tmp_path / "sparse.npy", np.abs(stored))
+    read_sparse_depth(tmp_path / "sparse.npy", on_negative=counts.append)
+    assert counts == [2]
+
+
+def test_paths_may_be_text(tmp_path: Path) -> None:
+    write_image(tmp_path / "image.png", NOISE)
+    np.save(tmp_path / "sparse.npy", np.ones((4, 5), np.float32))
+
+    assert np.array_equal(read_image(str(tmp_path / "image.png")), NOISE)
+    assert read_sparse_depth(str(tmp_path / "sparse.npy")).shape == (4, 5)
+
+
+def test_confidence_is_8_bit(tmp_path: Path) -> None:
+    write_confidence_png(tmp_path / "c.png", np.array([[0, 0.5, 1, 1.2]], np.float32))
+
+    stored = cv2.imread(str(tmp_path / "c.png"), cv2.IMREAD_UNCHANGED)
+    assert stored.dtype == np.uint8
+    assert stored.tolist() == [[0, 128, 255, 255]]
+
+
 def test_written_png_depth_is_read_again(tmp_path: Path) -> None:
     depth = np.array([[1.0, 2.5, np.nan]], np.float32)
 
@@ -83,7 +114,7 @@ def test_known_depth_never_becomes_unknown(tmp_path: Path) -> None:
 
 
 def test_npy_keeps_unknown_as_nan(tmp_path: Path) -> None:
-    write_depth_npy(tmp_path / "depth.npy", np.array([[1.0, np.nan]], np.float32))
+    write_npy(tmp_path / "depth.npy", np.array([[1.0, np.nan]], np.float32))
 
     stored = np.load(tmp_path / "depth.npy")
     assert stored.dtype == np.float32
@@ -216,6 +247,6 @@ def test_rejects_a_missing_file(tmp_path: Path, name: str) -> None:
 def test_rejects_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     depth = np.ones((4, 5), np.float32)
 
-    for write in (write_depth_png, write_depth_npy):
+    for write in (write_depth_png, write_npy):
         with pytest.raises(FileError, match="cannot be written"):
             write(tmp_path / "missing" / "depth.png", depth)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -50,14 +52,109 @@ def test_one_point_behind_a_board_says_nothing_about_the_image() -> None:
     assert not occluded_points(sparse_depth).any()
 
 
-def test_outliers_are_no_parallax() -> None:
+def with_outliers(sparse_depth: np.ndarray, share: float) -> np.ndarray:
+    """A share of the points is up to e times nearer or farther."""
     generator = np.random.default_rng(0)
-    sparse_depth, _ = board(parallax=0)
+    changed = sparse_depth.copy()
     rows, columns = np.nonzero(sparse_depth)
-    chosen = generator.random(len(rows)) < 0.05
-    factors = np.exp(generator.uniform(-1, 1, chosen.sum()))
-    sparse_depth[rows[chosen], columns[chosen]] *= factors
+    chosen = generator.permutation(len(rows))[: round(share * len(rows))]
+    factors = np.exp(
+        generator.choice((-1, 1), len(chosen)) * generator.uniform(0.3, 1, len(chosen))
+    )
+    changed[rows[chosen], columns[chosen]] *= factors
+    return changed
+
+
+def room(spacing: int, share: float) -> np.ndarray:
+    """A slope without any edge, with outliers."""
+    depth = np.tile(np.linspace(2, 3, WIDTH, dtype=np.float32), (HEIGHT, 1))
+    sparse_depth = np.zeros_like(depth)
+    sparse_depth[::spacing, ::spacing] = depth[::spacing, ::spacing]
+    return with_outliers(sparse_depth, share)
+
+
+@pytest.mark.parametrize("spacing", [1, 2, 3])
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.1, 0.2])
+def test_outliers_are_no_parallax(spacing: int, share: float) -> None:
+    assert not occluded_points(room(spacing, share)).any()
+    rectified, _ = board(parallax=0)
+    assert not occluded_points(with_outliers(rectified, share)).any()
+
+
+def test_far_outliers_are_no_wall_seen_past_edges() -> None:
+    sparse_depth = room(2, 0)
+    sparse_depth[::4] = 0  # no denser than a LiDAR
+    rows, columns = np.nonzero(sparse_depth)
+    far = np.random.default_rng(0).permutation(len(rows))[: round(0.025 * len(rows))]
+    sparse_depth[rows[far], columns[far]] *= 2
     assert not occluded_points(sparse_depth).any()
+
+
+def test_what_is_hardly_nearer_hides_nothing() -> None:
+    for depth, found in ((FAR / 1.3, True), (FAR / 1.1, False)):
+        sparse_depth, _ = board(parallax=60)
+        sparse_depth[sparse_depth == NEAR] = depth
+        assert occluded_points(sparse_depth).any() == found
+
+
+def test_a_small_image_has_too_few_points_to_judge() -> None:
+    sparse_depth, hidden = board(parallax=60)
+    few = sparse_depth[:6]
+    assert 0.02 * np.count_nonzero(few) < hidden[:6].sum() < 50
+    assert not occluded_points(few).any()
+
+
+def test_looks_above_and_below_too() -> None:
+    """A wall seen past the lower edge of a board, between two of its scan lines."""
+    sparse_depth = np.zeros((600, 600), np.float32)
+    sparse_depth[::4, ::3] = NEAR
+    sparse_depth[2::4] = 0
+    sparse_depth[2:300:4, 1::3] = FAR
+    sparse_depth[2:300:4, ::3] = 0
+    wall = sparse_depth == FAR
+    assert occluded_points(sparse_depth)[wall].all()
+
+
+def test_finds_the_wall_among_the_points_of_the_board_beside_some_outliers() -> None:
+    sparse_depth, hidden = board(parallax=60)
+    found = occluded_points(with_outliers(sparse_depth, 0.01))
+    assert found[hidden].mean() > 0.95
+    # Without the outliers as evidence, next to nothing else is lost.
+    assert (found & ~hidden).sum() < 0.02 * np.count_nonzero(sparse_depth)
+
+
+def test_leaves_an_image_full_of_outliers_alone() -> None:
+    sparse_depth, _ = board(parallax=60)
+    assert not occluded_points(with_outliers(sparse_depth, 0.1)).any()
+
+
+def test_leaves_depth_denser_than_a_lidar_alone() -> None:
+    sparse_depth, _ = board(parallax=60)
+    assert 0.08 < np.mean(sparse_depth > 0) < 0.2
+    dense = np.repeat(sparse_depth[::6], 3, axis=0)
+    assert np.mean(dense > 0) > 0.2
+    assert not occluded_points(dense).any()
+
+
+def test_a_few_of_many_points_say_nothing_about_the_image() -> None:
+    """One point in fifty must be surrounded, whatever the size of the image."""
+    sparse_depth, hidden = board(parallax=60)
+    share = hidden.sum() / np.count_nonzero(sparse_depth)
+    for copies, found in ((1, True), (math.floor(share / 0.02) + 3, False)):
+        plain, _ = board(parallax=0)
+        tall = np.concatenate([sparse_depth] + [plain] * (copies - 1))
+        assert np.count_nonzero(hidden) >= 50
+        assert occluded_points(tall).any() == found
+
+
+def test_edges_that_are_seen_from_one_side_outweigh_those_seen_past() -> None:
+    """Many thin objects before a wall: what lies beside them is right."""
+    sparse_depth, _ = board(parallax=60)
+    poles = np.zeros_like(sparse_depth)
+    poles[::6, ::2] = FAR
+    for left in range(3, WIDTH, 16):
+        poles[::6, left : left + 4] = NEAR
+    assert not occluded_points(np.concatenate([sparse_depth, poles])).any()
 
 
 @pytest.mark.parametrize("factor", [0.125, 16.0])

@@ -7,10 +7,12 @@ import pytest
 
 pytest.importorskip("scipy", reason="benchmarks need requirements/demo.txt")
 pytest.importorskip("skimage", reason="the motorcycle comes from scikit-image")
+from benchmarks.datasets import Dataset
 from benchmarks.protocols import FAULTS, Case, cases, hold_out_points, selected
-from benchmarks.scenes import DEFAULT_DATA, Scene, local_sets
+from benchmarks.scenes import DEFAULT_DATA, Scene, SceneSet, local_sets
 
 ANYWHERE = Path("no such folder")
+IMAGE, DEPTH = np.zeros((4, 6, 3), np.uint8), np.ones((4, 6), np.float32)
 
 
 def case_of(every: list[Case], name: str) -> Case:
@@ -57,6 +59,17 @@ def test_draws_of_a_fault_differ_and_repeat() -> None:
 
     assert not np.array_equal(first, second)
     assert np.array_equal(first, split(case, 0)[1])
+
+
+def test_data_sets_of_one_name_are_told_apart() -> None:
+    scenes = SceneSet("motorcycle", ("a",), lambda _: Scene("a", IMAGE, DEPTH, sparse_depth=DEPTH))
+    dataset = Dataset(scenes, has_sparse_depth=True, dense_truth=True, note="")
+
+    names = [case.name for case in cases(None, [dataset, dataset])]
+    assert names == [f"motorcycle{n}, its own sparse depth" for n in ("", " (2)")]
+    names = [case.name for case in cases(ANYWHERE, [dataset, dataset])]
+    assert len(set(names)) == len(names)
+    assert {"motorcycle (2)", "motorcycle (3)"} < {name.split(",")[0] for name in names}
 
 
 def test_every_point_is_held_out_in_one_fold() -> None:
@@ -139,7 +152,7 @@ def test_kitti_is_thinned_by_whole_lines_and_scored_on_the_denser_truth(local: l
         assert np.array_equal(truth, scene.depth)
         points[lines] = np.count_nonzero(sparse)
         assert np.count_nonzero(truth) > 2.5 * points[64]
-    assert points[64] == np.count_nonzero(scene.lidar)
+    assert points[64] == np.count_nonzero(scene.sparse_depth)
     assert points[16] == pytest.approx(points[64] / 4, rel=0.1)
     assert points[8] == pytest.approx(points[64] / 8, rel=0.15)
 

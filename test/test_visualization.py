@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from starrygazer_ros.completion import Intrinsics
 from starrygazer_ros.visualization import (
     DepthRange,
+    captioned,
     colour_depth,
     colour_error,
     enlarge_points,
+    metres,
     render_points,
     strip,
+    with_depth_scale,
 )
 
 CAMERA = Intrinsics(fx=100, fy=100, cx=49.5, cy=39.5, width=100, height=80)
@@ -45,6 +49,86 @@ def test_range_leaves_out_outliers() -> None:
     depth[0, :50] = 1000.0
 
     assert DepthRange.of(depth).farthest < 3
+
+
+def test_a_nearly_flat_scene_does_not_get_all_colours() -> None:
+    wall = np.tile(np.linspace(2.98, 3.10, 100, dtype=np.float32), (4, 1))
+    street = np.tile(np.linspace(3, 60, 100, dtype=np.float32), (4, 1))
+
+    span = DepthRange.of(wall)
+
+    assert span.farthest / span.nearest == pytest.approx(1.2)
+    assert np.sqrt(span.nearest * span.farthest) == pytest.approx(3.04, abs=0.01)
+    assert contrast(colour_depth(wall)) < 0.4 * contrast(colour_depth(street))
+
+
+def contrast(picture: np.ndarray) -> float:
+    """Sum of the colour steps along a row."""
+    return float(np.abs(np.diff(picture[0].astype(int), axis=0)).sum())
+
+
+def test_a_deep_scene_keeps_its_range() -> None:
+    span = DepthRange.of(np.geomspace(1, 50, 101, dtype=np.float32))
+
+    assert span.nearest == pytest.approx(1, rel=0.05)
+    assert span.farthest == pytest.approx(50, rel=0.05)
+
+
+@pytest.mark.parametrize("size", [(16, 20), (64, 96), (480, 640)])
+def test_the_depth_scale_stands_beside_the_picture_near_below(size: tuple[int, int]) -> None:
+    span = DepthRange(2, 20)
+    picture = colour_depth(np.full(size, 5, np.float32), span)
+
+    scaled = with_depth_scale(picture, span)
+
+    assert scaled.dtype == np.uint8
+    assert scaled.shape[0] == size[0]
+    assert (scaled[:, : size[1]] == picture).all()
+    scale = scaled[:, size[1] :].astype(int)
+    near, far = (colour_depth(np.full((1, 1), d, np.float32), span)[0, 0] for d in (2, 20))
+    rows_near, rows_far = (
+        np.nonzero((np.abs(scale - colour).sum(axis=2) <= 6).any(axis=1))[0]
+        for colour in (near, far)
+    )
+    assert rows_far.max() < size[0] / 2 < rows_near.min()
+
+
+def test_the_depth_scale_has_numbers() -> None:
+    span = DepthRange(2, 20)
+    picture = colour_depth(np.full((120, 160), 5, np.float32), span)
+
+    grey = with_depth_scale(picture, span)[:, 190:].max(axis=2)
+
+    assert np.count_nonzero(grey > 150) > 50
+
+
+@pytest.mark.parametrize(
+    ("depth", "text"),
+    [
+        (0.0213, "0.0213 m"),
+        (0.5, "0.500 m"),
+        (2.98, "2.98 m"),
+        (76.44, "76.4 m"),
+        (3705.2, "3705 m"),
+        (0.0, "0 m"),
+    ],
+)
+def test_metres_have_three_digits(depth: float, text: str) -> None:
+    assert metres(depth) == text
+
+
+def test_a_caption_stands_above_the_picture_with_its_scale() -> None:
+    panel = np.full((60, 400, 3), 90, np.uint8)
+    colours = np.full((1, 8, 3), (0, 200, 0), np.uint8)
+
+    plain = captioned(panel, "depth")
+    scaled = captioned(panel, "depth", (colours, "1 m", "5 m"))
+
+    for picture in (plain, scaled):
+        assert (picture[-60:] == panel).all()
+        assert (picture[:-60, :100] > 150).any()  # the words
+    assert not (plain == (0, 200, 0)).all(axis=2).any()
+    assert (scaled[:-60, 200:] == (0, 200, 0)).all(axis=2).any()
 
 
 def test_larger_errors_are_brighter() -> None:

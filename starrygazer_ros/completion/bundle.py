@@ -232,10 +232,10 @@ def _find(name_or_path: str | Path) -> Path:
     for candidate in candidates:
         if (candidate / MANIFEST).is_file():
             return candidate
-    looked = "\n  ".join(dict.fromkeys(map(str, candidates)))
+    looked = ", ".join(dict.fromkeys(map(str, candidates)))
     raise BundleNotFoundError(
-        f"no model bundle '{name_or_path}': no {MANIFEST} in any of\n  {looked}\n"
-        "Give the path of a bundle folder or reinstall the package."
+        f"no model bundle '{name_or_path}': there is no {MANIFEST} in {looked}. "
+        "Give the path of a bundle folder, or reinstall the package."
     )
 
 

@@ -25,6 +25,7 @@ from starrygazer_ros.completion.errors import (
 from starrygazer_ros.completion.occlusion import occluded_points
 
 DEFAULT_MIN_SPARSE_POINTS = 5
+NEAREST = 1e-6  # metres; what is nearer is no measurement, and its logarithm would spoil the others
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ class DepthCompleter:
 
         Args:
             image: uint8 [H, W, 3] RGB.
-            sparse_depth: float32 [H, W], metres along the optical axis, 0 or NaN = none.
+            sparse_depth: float32 [H, W], metres along the optical axis; 0, NaN or less than
+                ``NEAREST`` = none.
 
         Raises:
             InputError: one of its subclasses, each with what is wrong and what to do.
@@ -212,7 +214,7 @@ class DepthCompleter:
                 f"image is {width}x{height}; bundle '{self.bundle.name}' takes sides from "
                 f"{spec.minimum} to {spec.maximum} pixels: resize image and sparse depth"
             )
-        valid = sparse_depth > 0  # False for NaN
+        valid = sparse_depth >= NEAREST  # False for NaN
         if np.isinf(sparse_depth).any() or (sparse_depth < 0).any():
             raise SparseDepthValueError(
                 "sparse depth holds infinite or negative values: mark pixels without "

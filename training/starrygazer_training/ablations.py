@@ -16,7 +16,13 @@ from typing import Any
 
 from starrygazer_training import distributed, stages
 from starrygazer_training.config import Config, ConfigError
-from starrygazer_training.run_state import RunFiles, write_atomically
+from starrygazer_training.run_state import (
+    DamagedFileError,
+    RunFiles,
+    read_json,
+    require_folder,
+    write_atomically,
+)
 from starrygazer_training.stages import Variant
 
 REPORT, SCORES = "ABLATIONS.md", "scores.json"
@@ -98,12 +104,13 @@ def run(
 
     Raises:
         FileNotFoundError: teacher or student are missing.
-        ConfigError: no such variant, one began with another teacher or student, or the benchmark
-            could not score it.
+        ConfigError: no such variant, ``work`` is a file, one began with another teacher or
+            student, or the benchmark could not score it.
     """
     known = [ablation.name for ablation in ABLATIONS]
     if unknown := set(only) - set(known):
         raise ConfigError(f"no variant {', '.join(sorted(unknown))}: choose of {', '.join(known)}")
+    require_folder(work)
     root = work / "ablations"
     for ablation in (a for a in ABLATIONS if not only or a.name in only):
         folder = root / ablation.name
@@ -127,8 +134,9 @@ def _share(work: Path, folder: Path) -> None:
             raise FileNotFoundError(f"{path} is missing: run starrygazer-train mde first")
     hashes = {run.name: _sha256(run.result) for run in runs}
     began_with = folder / "began_with.json"
-    if began_with.exists() and json.loads(began_with.read_text(encoding="utf-8")) != hashes:
-        raise ConfigError(f"{folder} began with another teacher or student: delete the folder")
+    remedy = "delete the folder"
+    if began_with.exists() and read_json(began_with, remedy) != hashes:
+        raise ConfigError(f"{folder} began with another teacher or student: {remedy}")
     write_atomically(began_with, json.dumps(hashes).encode())
     for path in (work / "cache", *(run.result for run in runs), *(run.record for run in runs)):
         link = folder / path.name
@@ -154,8 +162,13 @@ def _score(ablation: Ablation, folder: Path, data: Path, evaluate: Evaluate) -> 
 
 
 def _scores(folder: Path) -> dict[str, Any]:
-    path = folder / SCORES
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path, remedy = folder / SCORES, "delete it, and the same command scores the variant again"
+    if not path.exists():
+        return {}
+    scores = read_json(path, remedy)
+    if missing := sorted({"trained", "cases"} - scores.keys()):
+        raise DamagedFileError(f"{path} has no {', '.join(missing)}: {remedy}")
+    return scores
 
 
 def _sha256(path: Path) -> str:
@@ -166,10 +179,12 @@ def table(folder: Path) -> str:
     """Markdown table of the RMSE of every scored variant, and its change against its base.
 
     Raises:
-        ConfigError: the variants were trained with different budgets.
+        ConfigError: no variant is scored, or they were trained with different budgets.
     """
     reports = {a.name: _scores(folder / a.name) for a in ABLATIONS}
     reports = {name: report for name, report in reports.items() if report}
+    if not reports:
+        raise ConfigError(f"no variant is scored in {folder}: run starrygazer-train ablate first")
     budgets = {name: report["trained"]["steps"] for name, report in reports.items()}
     if len(set(budgets.values())) > 1:
         each = ", ".join(f"{name} {steps}" for name, steps in budgets.items())

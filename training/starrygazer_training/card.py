@@ -29,9 +29,12 @@ ROLES = {
 }
 # Names of methods in the benchmark's JSON.
 OURS, GREY, AFFINE_ROBUST = "ours", "grey image", "affine robust"
-LIMITS = """\
+SMALL_MDE = 10_000_000  # stored numbers; the student has 2.3 M, DINOv2 ViT-S/14 alone 22 M
+LIMITS_OF_A_SMALL_MDE = """\
 - The MDE is small: its relative depth alone is coarse, and the result leans on the sparse points
   more than on the image.
+"""
+LIMITS = """\
 - Thin structures between scan lines are lost, and depth edges follow the image only where it has
   contrast.
 - Sky, glass and mirrors get a depth although they have none; the confidence was trained on
@@ -71,7 +74,7 @@ def write(
         "after the other.",
         _graphs(bundle, manifest),
         "## What it learned from",
-        _data(records, licences),
+        _data(records, licences, manifest["training"].get("mde", "")),
         "What is only validated on was looked at while the design was chosen: figures on it are "
         "zero-shot for the weights, but no untouched test.",
         "The data is not redistributed here. Whether weights trained on it may be used "
@@ -83,7 +86,7 @@ def write(
         "## Scores",
         _scores(scores, manifest),
         "## Limits",
-        LIMITS,
+        _limits(bundle),
         "## Making it",
         "`training/README.md` has the commands. The recipe, as YAML that `--config` takes:",
         _recipe(records),
@@ -99,14 +102,23 @@ def write(
 def _graphs(bundle: Path, manifest: Mapping[str, Any]) -> str:
     rows = []
     for name in sorted(n for n in manifest["files"] if n.endswith(".onnx")):
-        graph = onnx.load(str(bundle / name)).graph
-        parameters = sum(math.prod(tensor.dims) for tensor in graph.initializer)
         size = (bundle / name).stat().st_size
-        rows.append((f"`{name}`", f"{parameters / 1e6:.2f} M", f"{size / 1e6:.1f} MB"))
+        numbers = _stored_numbers(bundle / name)
+        rows.append((f"`{name}`", f"{numbers / 1e6:.2f} M", f"{size / 1e6:.1f} MB"))
     return _table(("graph", "stored numbers", "size"), rows)
 
 
-def _data(records: Mapping[str, Mapping[str, Any]], licences: Mapping[str, str]) -> str:
+def _limits(bundle: Path) -> str:
+    small = _stored_numbers(bundle / "mde.onnx") < SMALL_MDE
+    return (LIMITS_OF_A_SMALL_MDE if small else "") + LIMITS
+
+
+def _stored_numbers(path: Path) -> int:
+    graph = onnx.load(str(path)).graph
+    return sum(math.prod(tensor.dims) for tensor in graph.initializer)
+
+
+def _data(records: Mapping[str, Mapping[str, Any]], licences: Mapping[str, str], given: str) -> str:
     learned, watched = [], []
     for name, record in records.items():
         used: Mapping[str, int] = record.get("data") or {UNKNOWN: 0}
@@ -117,6 +129,8 @@ def _data(records: Mapping[str, Mapping[str, Any]], licences: Mapping[str, str])
         seen = ", ".join(f"{frames} of {s}" for s, frames in record.get("watched", {}).items())
         watched.append(f"- {name}: {seen or UNKNOWN}")
     roles = "\n".join(f"- {name}: {ROLES[name]}" for name in records)
+    if given:
+        roles += f"\n- `mde.onnx`: taken as it is from bundle {given}; see that bundle's card"
     table = _table(("network", "data set", "frames learned from", "licence of the data"), learned)
     return (
         f"{roles}\n\n{table}\n\nFrames that were only validated on while training:\n\n"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -25,10 +25,12 @@ from starrygazer_training.config import ConfigError, RunConfig
 from starrygazer_training.distributed import BatchNormStatistics
 from starrygazer_training.run_log import RunLog, Validation
 from starrygazer_training.run_state import (
+    DamagedFileError,
     Progress,
     RunFiles,
     contiguous,
     load_checkpoint,
+    load_tensors,
     require_same_config,
     save_checkpoint,
     write_atomically,
@@ -238,18 +240,26 @@ class TrainingRun:
             require_same_config(self.files.checkpoint, progress, self.config)
             self.done, self.seconds = progress.step, progress.seconds
             self.running_loss = progress.loss
-            self.model.load_state_dict(_below("model.", tensors))
-            self.average.load_state_dict(_below("average.", tensors))
-            state = self.optimizer.state_dict()
-            for name, value in _below("optimizer.", tensors).items():
-                index, key = name.split(".")
-                state["state"].setdefault(int(index), {})[key] = value
-            self.optimizer.load_state_dict(state)
+            try:
+                self._restore(tensors)
+            except (RuntimeError, ValueError, KeyError) as error:
+                raise _unfitting(
+                    self.files.checkpoint, error, "delete it to begin this network again"
+                ) from None
         if not distributed.same_everywhere(self.done):
             raise ConfigError(
                 f"{self.files.name}: the processes would continue from different steps; "
                 f"{self.files.work} must be one folder that all machines see"
             )
+
+    def _restore(self, tensors: Mapping[str, Tensor]) -> None:
+        self.model.load_state_dict(_below("model.", tensors))
+        self.average.load_state_dict(_below("average.", tensors))
+        state = self.optimizer.state_dict()
+        for name, value in _below("optimizer.", tensors).items():
+            index, key = name.split(".")
+            state["state"].setdefault(int(index), {})[key] = value
+        self.optimizer.load_state_dict(state)
 
     def _finish(self) -> None:
         """Write the record, then the result; a kill in between repeats only the last steps."""
@@ -288,11 +298,28 @@ def _no_sync(module: nn.Module) -> AbstractContextManager[None]:
 
 
 def load_weights(model: nn.Module, path: Path) -> nn.Module:
-    """Load a finished run's weights; the network comes back in evaluation mode."""
+    """Load a finished run's weights; the network comes back in evaluation mode.
+
+    Raises:
+        FileNotFoundError: there are none.
+        DamagedFileError: they cannot be read, or are those of another network.
+    """
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: run the training stage that makes it first")
-    model.load_state_dict(load_file(path))
+    remedy = "delete it and train this network again"
+    tensors = load_tensors(path, remedy)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise _unfitting(path, error, remedy) from None
     return model.eval().requires_grad_(False)
+
+
+def _unfitting(path: Path, error: Exception, remedy: str) -> DamagedFileError:
+    """The error for tensors of another network; PyTorch lists all of them, one is enough."""
+    lines = str(error).strip().splitlines()
+    reason = lines[min(1, len(lines) - 1)].strip()[:200]
+    return DamagedFileError(f"{path} does not fit the network ({reason}): {remedy}")
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

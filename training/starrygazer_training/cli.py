@@ -15,6 +15,7 @@ kept. ``torchrun -m starrygazer_training …`` trains on several processes or ma
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from argparse import ArgumentError
@@ -62,7 +63,10 @@ def main(arguments: list[str] | None = None) -> int:
         FileNotFoundError,
         FloatingPointError,
     ) as error:
-        print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
+        text = " ".join(str(error).split())
+        for option in ("data", "work", "output"):  # jsonargparse names them as it stores them
+            text = re.sub(rf"\b\w+\.{option}\b(?=,|$)", f"--{option}", text)
+        print(f"{PROGRAM}: {text}", file=sys.stderr)
         return 2
     return 0
 
@@ -89,7 +93,7 @@ def _parse(arguments: list[str]) -> tuple[str, Namespace]:
         stage.add_argument("--work", type=Path, required=True, help="results, checkpoints, caches")
         if name in NEED_OUTPUT:
             stage.add_argument("--output", type=Path, required=True, help="bundle folder")
-            stage.add_argument("--version", default="0.3.0", help="version of the bundle")
+            stage.add_argument("--version", default="0.3.1", help="version of the bundle")
             stage.add_argument(
                 "--scores", type=Path | None, help="JSON file of evaluate, for the model card"
             )
@@ -131,6 +135,7 @@ def _run(command: str, options: Namespace, config: Config) -> None:
     import torch
 
     from starrygazer_training import ablations, card, distributed, stages
+    from starrygazer_training.pair_files import networks_before
 
     torch.set_num_threads(options.threads)
     variant = options.get("variant", "default")
@@ -150,7 +155,8 @@ def _run(command: str, options: Namespace, config: Config) -> None:
         ),
         "card": lambda: card.write(options.output, options.work, config.licences, options.scores),
     }
-    whole = tuple(actions)
+    # With the MDE of a bundle there is none to train.
+    whole = tuple(name for name in actions if name != "mde" or networks_before(config.refine.mde))
     actions["ablate"] = lambda: ablations.run(*trained, _evaluate, options.only)
     seconds = {}
     with distributed.process_group():

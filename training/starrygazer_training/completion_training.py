@@ -40,6 +40,7 @@ SMALL_LOSS = 0.01  # of a sample; below it there is nothing left to gain
 CONFIDENCE_WEIGHT = 0.1
 PLAUSIBILITY_WEIGHT = 0.5
 EDGE_SCALES = 3
+VALIDATION_STEPS = {"nyu_train": 40, "seven_scenes_redkitchen": 12, "hololens": 8}  # in frames
 
 
 def completion_loss(log_depth: Tensor, log_error: Tensor, target: Tensor, known: Tensor) -> Tensor:
@@ -159,8 +160,8 @@ def _picture(scene: _Scene, depth: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def _validation_scenes(root: Path, mde: MdeRunner) -> list[_Scene]:
     scenes = []
-    for dataset, every in (("nyu_train", 40), ("seven_scenes_redkitchen", 12), ("hololens", 8)):
-        for index, frame in enumerate(datasets.depth_frames(root, dataset)[::every]):
+    for dataset, frames in datasets.depth_sets(root, list(VALIDATION_STEPS)).items():
+        for index, frame in enumerate(frames[:: VALIDATION_STEPS[dataset]]):
             truth, image = frame.depth(), frame.image()
             rng = np.random.default_rng(index)
             sparse = np.zeros_like(truth)

@@ -15,7 +15,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import (  # type: ignore[attr-defined]  # the first is exported, but not by name
+    ActionConfigFile,
+    ArgumentParser,
+    Namespace,
+)
 
 SECTIONS = ("teacher", "student", "refine")
 CROP_MULTIPLE = 32  # of the refinement network's coarsest cells
@@ -178,8 +182,12 @@ class RefineConfig(RunConfig):
         mde: whose relative depth it gets: ``student`` or ``accurate`` (the teacher itself), both
             trained before, or the name or folder of a bundle.
         segments: what is segmented to make pairs of photographs: ``depth`` as in the paper,
-            ``depth+rgb``, ``rgb``, or ``none`` for one global rescaling.
-        snap_band: pixels by which borders of segments may move to the photograph's edges.
+            ``depth+rgb``, ``rgb``, ``sam`` for masks of the Segment Anything Model, or ``none`` for
+            one global rescaling.
+        sam_checkpoint: for ``sam``: folder with config.json, which tells the type of the model, and
+            model.safetensors, such as a download of facebook/sam-vit-base.
+        snap_band: pixels by which borders of segments may move to the photograph's edges; SAM's
+            masks follow them already.
         faults: whether sensor faults are simulated.
         image: whether the network sees the image.
         relative_depth: whether the network sees relative depth.
@@ -194,7 +202,8 @@ class RefineConfig(RunConfig):
     validations: int = _number(1, 100_000, 10, weights=False)
     render_share: float = _number(0.0, 1.0, 0.67)
     mde: str = _choice("student")
-    segments: Literal["depth", "depth+rgb", "rgb", "none"] = _choice("depth")
+    segments: Literal["depth", "depth+rgb", "rgb", "sam", "none"] = _choice("depth")
+    sam_checkpoint: str | None = _choice(None)
     snap_band: int = _number(0, 64, 5)
     faults: bool = _choice(True)
     image: bool = _choice(True)
@@ -210,6 +219,20 @@ class RefineConfig(RunConfig):
                     f"{name} is {getattr(self, name)}, it must be a multiple of {CROP_MULTIPLE}"
                 )
 
+        if self.segments == "sam" and not self.sam_checkpoint:
+            raise ConfigError(
+                "sam_checkpoint is not given, but segments is sam: give the folder of a SAM "
+                "checkpoint with config.json and model.safetensors"
+            )
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """As of every run; SAM is a part of it only where it segments."""
+        identity = super().identity
+        if self.segments != "sam":
+            del identity["sam_checkpoint"]
+        return identity
+
     @property
     def crop(self) -> tuple[int, int]:
         """Rows and columns of a training sample."""
@@ -217,16 +240,8 @@ class RefineConfig(RunConfig):
 
 
 def _licences() -> dict[str, str]:
-    return {
-        "renders": "rendered by the training itself, textures from photos",
-        "photos": "research use (ImageNet, CamVid, BSDS500, Kodak and others)",
-        "kitti_object_frames": "CC BY-NC-SA 3.0",
-        "kitti_sfnd": "CC BY-NC-SA 3.0",
-        "seven_scenes_redkitchen": "non-commercial",
-        "hololens": "MIT",
-        "mosd_kinect": "not stated",
-        "nyu_train": "academic use",
-    }
+    """Of what the training makes itself; data sets are named by the recipe."""
+    return {"renders": "rendered by the training itself, textures from photos"}
 
 
 @dataclass(frozen=True)
@@ -246,9 +261,30 @@ class Config:
     licences: dict[str, str] = field(default_factory=_licences)
 
 
+class _TextConfigFile(ActionConfigFile):
+    """Says which file is no text, where jsonargparse fails on its bytes."""
+
+    def __call__(
+        self, parser: Any, cfg: Any, values: Any, option_string: str | None = None
+    ) -> None:
+        """Read the file.
+
+        Raises:
+            ConfigError: it is not UTF-8.
+        """
+        if Path(values).is_file():
+            try:
+                Path(values).read_text(encoding="utf-8")
+            except UnicodeDecodeError as error:
+                raise ConfigError(f"{values} is no YAML text in UTF-8: {error}") from None
+        super().__call__(parser, cfg, values, option_string)  # type: ignore[no-untyped-call]
+
+
 def add_arguments(parser: ArgumentParser) -> None:
     """Let a parser read ``--config FILE`` and an override for every key."""
-    parser.add_argument("--config", action="config", help="YAML file with any of the keys below")
+    parser.add_argument(
+        "--config", action=_TextConfigFile, help="YAML file with any of the keys below"
+    )
     parser.add_class_arguments(Config)
 
 

@@ -1,12 +1,14 @@
-"""Where the development data lies and how each folder is read.
+"""Where photographs and frames with depth lie in the data folder, and how each folder is read.
 
 Every frame is a :class:`Frame`: a path to an image and, where there is one, to a metric depth map.
+Only photographs are needed; folders with depth are used where they are there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +26,23 @@ class Frame:
     """One photograph and, for folders with depth, the way to its depth.
 
     Attributes:
-        dataset: name of the folder it comes from.
-        image_path: RGB image file.
+        dataset: name of the data set it comes from.
+        folder: of the data set.
+        image_path: RGB image file below it.
         depth_path: depth file or ``None`` for plain photographs.
         decode: metres, 0 = unknown, from what the depth file holds.
     """
 
     dataset: str
+    folder: Path
     image_path: Path
     depth_path: Path | None = None
     decode: Callable[[NDArray[Any]], NDArray[np.floating]] | None = None
 
     @property
     def key(self) -> str:
-        """Name that is unique over all folders and usable as a file name."""
-        return f"{self.dataset}__{self.image_path.parent.name}__{self.image_path.stem}"
+        """Name that no other frame has, with ``/`` between folders."""
+        return f"{self.dataset}/{self.image_path.relative_to(self.folder).as_posix()}"
 
     def image(self) -> NDArray[np.uint8]:
         """RGB uint8 [H, W, 3]."""
@@ -88,7 +92,8 @@ _DEPTH_FOLDERS = {
     "kitti_sfnd": "velodyne_raw",
     "kitti_rebuilt_gt_0009": "groundtruth_depth",
 }
-# NYU is never trained on: a number called zero-shot on NYU has to be one.
+# Never trained on: a number called zero-shot on NYU has to be one.
+NYU = "nyu_train"
 TEACHER_DATASETS = (
     "kitti_object_frames",
     "kitti_sfnd",
@@ -99,25 +104,70 @@ TEACHER_DATASETS = (
 
 
 def photographs(root: Path) -> list[Frame]:
-    """All plain photographs below ``root``/photos, sorted by path."""
-    paths = sorted(p for p in (root / PHOTOGRAPHS).rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    """All plain photographs below ``root``/photos that can be read, sorted by path.
+
+    Raises:
+        FileNotFoundError: there are none.
+    """
+    folder = root / PHOTOGRAPHS
+    if not root.is_dir():
+        raise FileNotFoundError(f"there is no data folder {root}")
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
-        raise FileNotFoundError(f"no photographs below {root / PHOTOGRAPHS}")
-    return [Frame(PHOTOGRAPHS, path) for path in paths]
+        raise FileNotFoundError(
+            f"no photographs ({', '.join(sorted(IMAGE_SUFFIXES))}) in {folder}: put them there, "
+            "in any sub-folders"
+        )
+    stats = [path.stat() for path in paths]
+    known = tuple((p, s.st_mtime_ns, s.st_size) for p, s in zip(paths, stats, strict=True))
+    return [Frame(PHOTOGRAPHS, folder, path) for path in _readable(known)]
+
+
+@lru_cache(maxsize=4)  # every stage asks again; changed files are looked at again
+def _readable(files: tuple[tuple[Path, int, int], ...]) -> list[Path]:
+    """Paths of the images that can be decoded; says which cannot."""
+    paths = []
+    for path, _, _ in files:
+        if cv2.imread(str(path), cv2.IMREAD_REDUCED_GRAYSCALE_8) is None:
+            print(f"{path} cannot be read as an image, left out")
+        else:
+            paths.append(path)
+    if not paths:
+        raise FileNotFoundError(f"none of {len(files)} photographs can be read, e.g. {files[0][0]}")
+    return paths
+
+
+def depth_sets(root: Path, names: Sequence[str]) -> dict[str, list[Frame]]:
+    """Frames with depth of those data sets that are there; says which are not.
+
+    Raises:
+        FileNotFoundError: a folder is there, but images or their depth are missing in it.
+    """
+    there = [name for name in names if (root / name).is_dir()]
+    if missing := sorted(set(names) - set(there)):
+        print(f"not in {root}, left out: {', '.join(missing)}")
+    return {name: depth_frames(root, name) for name in there}
 
 
 def depth_frames(root: Path, dataset: str) -> list[Frame]:
-    """All frames with depth of one data set, sorted by name."""
+    """All frames with depth of one data set, sorted by name.
+
+    Raises:
+        FileNotFoundError: images or their depth are missing.
+    """
     folder = root / dataset
     depth_folder = folder / _DEPTH_FOLDERS.get(dataset, "depth")
+    images = sorted(p for p in (folder / "image").glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
     frames = [
-        Frame(dataset, image, depth_folder / f"{image.stem}.png", _DEPTH_UNITS[dataset])
-        for image in sorted((folder / "image").iterdir())
+        Frame(dataset, folder, image, depth_folder / f"{image.stem}.png", _DEPTH_UNITS[dataset])
+        for image in images
     ]
     missing = [str(f.depth_path) for f in frames if f.depth_path and not f.depth_path.exists()]
     if missing or not frames:
         raise FileNotFoundError(
-            f"{folder}: {len(missing)} images without depth, e.g. {missing[:1]}"
+            f"{folder}: {len(missing)} images without depth, e.g. {missing[0]}"
+            if missing
+            else f"{folder}: no images in {folder / 'image'}"
         )
     return frames
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from starrygazer_training import datasets, distributed
+from starrygazer_training.atomic_files import open_replacement
 from starrygazer_training.checkpoints import TrainingRun, load_weights
-from starrygazer_training.config import StudentConfig
-from starrygazer_training.datasets import Frame
+from starrygazer_training.config import ConfigError, StudentConfig
+from starrygazer_training.datasets import NYU, Frame
 from starrygazer_training.dinov2 import WIDTH
 from starrygazer_training.features import extract, feature_path, image_tensor
 from starrygazer_training.pictures import relative_depth_strip
@@ -57,7 +59,7 @@ def make_labels(root: Path, work: Path) -> None:
     """Run the teacher on every photograph; finished ones are skipped."""
     cache = work / "cache"
     photos = datasets.photographs(root)
-    extract(photos, cache, TOKENS, (False,))
+    extract(photos, cache, TOKENS, (False,), datasets.PHOTOGRAPHS)
     head = load_weights(TeacherHead(), work / "teacher.safetensors")
     for frame in tqdm(photos, desc="teacher labels", mininterval=5):
         path = label_path(work, frame)
@@ -65,8 +67,8 @@ def make_labels(root: Path, work: Path) -> None:
             continue
         label = relative_depth(head, cache, frame)
         low, high = np.percentile(label, (2, 98))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, ((label - low) / max(high - low, 1e-6)).astype(np.float16))
+        with open_replacement(path) as file:
+            np.save(file, ((label - low) / max(high - low, 1e-6)).astype(np.float16))
 
 
 class _Photo:
@@ -168,13 +170,19 @@ def train(root: Path, work: Path, config: StudentConfig) -> None:
     photos = [_Photo(work, f) for f in tqdm(datasets.photographs(root), desc="photographs")]
     held_out = photos[::VALIDATION_SHARE]
     training = [p for i, p in enumerate(photos) if i % VALIDATION_SHARE]
-    nyu = datasets.depth_frames(root, "nyu_train")[::16]
+    photographed = config.chunk_size - config.rendered
+    if len(training) < photographed:
+        raise ConfigError(
+            f"{len(training)} photographs to learn from are too few for batches that hold "
+            f"{photographed} at a time: add photographs or lower student.batch"
+        )
+    sensors = datasets.depth_sets(root, [NYU])
+    nyu = sensors.get(NYU, [])[::16]
 
     with distributed.first_process_first():
         renders = [_Render(frame) for frame in rendered_frames(root, work, config.renders)]
 
     def draw(rng: random.Random) -> list[Tensor]:
-        photographed = config.chunk_size - config.rendered
         crops = [photo.crop(rng) for photo in rng.sample(training, photographed)]
         rendered = [render.crop(rng) for render in rng.sample(renders, config.rendered)]
         return [
@@ -193,7 +201,7 @@ def train(root: Path, work: Path, config: StudentConfig) -> None:
         return loss + config.feature_weight * (1 - similarity).mean()
 
     def validate(model: nn.Module) -> Validation:
-        figures: dict[str, list[float]] = {"photos L1": [], "nyu AbsRel": [], "nyu Pearson": []}
+        figures: dict[str, list[float]] = defaultdict(list)
         pictures: dict[str, NDArray[np.uint8]] = {}
         for index, photo in enumerate(held_out):
             image = image_tensor(photo.image, *CROP)
@@ -221,7 +229,7 @@ def train(root: Path, work: Path, config: StudentConfig) -> None:
         Distillation(),
         config,
         data={"photos": len(training), RENDERS: len(renders)},
-        watched={"photos": len(held_out), "nyu_train": len(nyu)},
+        watched={"photos": len(held_out), **{name: len(nyu) for name in sensors}},
     ).fit(draw, loss_of, validate)
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,9 @@ import yaml
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from starrygazer_ros.backends import load_engine
 from starrygazer_ros.completion import DepthCompleter, ModelBundle
-from starrygazer_ros.completion.bundle import MANIFEST, SCHEMA, mde_input_size
+from starrygazer_ros.completion.bundle import MANIFEST, SCHEMA, EngineSpec, mde_input_size
 from starrygazer_training.config import ConfigError
 from starrygazer_training.features import image_tensor
 from starrygazer_training.golden import golden_input, moved_to
@@ -51,6 +52,7 @@ class Network:
         multiple: height and width are multiples of this.
         inputs: channels of each input by name.
         outputs: names of the outputs.
+        given: a graph that is taken as it is, with its sizes; ``model`` runs it.
     """
 
     name: str
@@ -58,11 +60,18 @@ class Network:
     multiple: int
     inputs: dict[str, int]
     outputs: tuple[str, ...]
+    given: EngineSpec | None = None
 
     @classmethod
     def mde(cls, model: nn.Module, multiple: int) -> Network:
         """Maps an image to relative inverse depth."""
         return cls("mde", model, multiple, {"image": 3}, ("relative_depth",))
+
+    @classmethod
+    def given_mde(cls, graph: EngineSpec) -> Network:
+        """The MDE of a bundle."""
+        mde = cls.mde(_OnnxMde(graph), graph.multiple)
+        return replace(mde, given=graph)
 
     @classmethod
     def refinement(cls, model: nn.Module, multiple: int) -> Network:
@@ -73,12 +82,25 @@ class Network:
     @property
     def minimum(self) -> int:
         """Smallest height and width."""
-        return 2 * self.multiple
+        return self.given.minimum if self.given else 2 * self.multiple
 
     @property
     def maximum(self) -> int:
         """Largest height and width."""
-        return MAXIMUM_SIDE // self.multiple * self.multiple
+        return self.given.maximum if self.given else MAXIMUM_SIDE // self.multiple * self.multiple
+
+
+class _OnnxMde(nn.Module):
+    """An MDE that is there as a graph only; it cannot be trained or exported."""
+
+    def __init__(self, graph: EngineSpec) -> None:
+        super().__init__()
+        self._engine = load_engine(graph.path, "onnxruntime", threads=2)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """[1, 3, H, W] to relative inverse depth [1, 1, H, W]."""
+        outputs = self._engine.run({"image": image.numpy()})
+        return torch.from_numpy(outputs["relative_depth"])
 
 
 def export_onnx(
@@ -212,6 +234,11 @@ def _write_graphs(
     folder: Path, network: Network, examples: Sequence[Example], fp16: bool
 ) -> dict[str, float]:
     """Write the graphs of a network; return how far each is from it, by file."""
+    if network.given:
+        if fp16:
+            raise ConfigError("the MDE of a bundle is taken as it is: export without --fp16 true")
+        shutil.copy(network.given.path, folder / f"{network.name}.onnx")
+        return {}
     graphs = [(f"{network.name}.onnx", network.model, FP32_BOUND)]
     if fp16:
         half = in_half_precision(network.model)

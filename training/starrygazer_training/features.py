@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from starrygazer_training.atomic_files import open_replacement
 from starrygazer_training.datasets import Frame
 from starrygazer_training.dinov2 import PATCH, DinoV2
 
@@ -36,8 +37,18 @@ def feature_path(cache: Path, frame: Frame, tokens: int, flip: bool) -> Path:
 
 
 @torch.inference_mode()
-def extract(frames: Iterable[Frame], cache: Path, tokens: int, flips: tuple[bool, ...]) -> None:
-    """Fill the cache with the backbone features of every frame, skipping what is there."""
+def extract(
+    frames: Iterable[Frame], cache: Path, tokens: int, flips: tuple[bool, ...], what: str
+) -> None:
+    """Fill the cache with the backbone features of every frame, skipping what is there.
+
+    Args:
+        frames: of which features are needed.
+        cache: see :func:`feature_path`.
+        tokens: about so many patches.
+        flips: as they are (False), mirrored (True), or both.
+        what: the frames are, for the progress bar.
+    """
     wanted = [
         (frame, flip)
         for frame in frames
@@ -47,7 +58,7 @@ def extract(frames: Iterable[Frame], cache: Path, tokens: int, flips: tuple[bool
     if not wanted:
         return
     backbone = DinoV2.from_wheel()
-    for frame, flip in tqdm(wanted, desc=f"features, {tokens} tokens", mininterval=5):
+    for frame, flip in tqdm(wanted, desc=f"features of {what}", mininterval=5):
         image = frame.image()
         rows, columns = patch_grid(*image.shape[:2], tokens)
         tensor = image_tensor(image, rows * PATCH, columns * PATCH)
@@ -56,8 +67,5 @@ def extract(frames: Iterable[Frame], cache: Path, tokens: int, flips: tuple[bool
         with torch.autocast("cpu", torch.bfloat16):
             features = torch.cat(backbone(tensor))
         path = feature_path(cache, frame, tokens, flip)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
+        with open_replacement(path) as file:
             np.save(file, features.to(torch.float16).numpy())
-        partial.rename(path)

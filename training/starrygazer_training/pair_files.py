@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from starrygazer_training import accurate, datasets, distillation, student
+from starrygazer_training.atomic_files import replacement
 from starrygazer_training.config import RefineConfig
 from starrygazer_training.datasets import Frame
 from starrygazer_training.distillation import label_path
@@ -24,11 +25,13 @@ from starrygazer_training.relative_depth import (
 )
 from starrygazer_training.rendered_frames import render_folder, rendered_frames
 from starrygazer_training.renders import image_folder
+from starrygazer_training.run_state import require_folder
+from starrygazer_training.sam import SamParams, require_sam
 from starrygazer_training.segment_cache import SegmentCache
 from starrygazer_training.segmentation import SegmentParams
 
 STUDENT, ACCURATE = "student", "accurate"
-NO_SEGMENTS = "none"
+NO_SEGMENTS, SAM = "none", "sam"
 MDE_PIXELS = 65536  # of the student's input
 
 FloatMap = NDArray[np.float32]
@@ -78,23 +81,22 @@ def prepare(root: Path, work: Path, config: RefineConfig) -> PairFiles:
 
     Raises:
         BundleError: ``config.mde`` names no usable bundle.
+        ConfigError: ``work`` is a file, or SAM cannot be loaded.
     """
+    require_folder(work)
+    segmentation = _segmentation(config)  # first: what SAM lacks shows before hours of work
     mde = find_mde(config.mde, work)
     cache = work / "cache"
     photos, depths = root / datasets.PHOTOGRAPHS, cache / "relative_depth"
     report = cache_relative_depth(photos, mde, depths / datasets.PHOTOGRAPHS)
     unreadable = {path for path, _ in report.failed}
-    own_teacher = config.mde not in (STUDENT, ACCURATE)
-    segments = None
-    if config.segments != NO_SEGMENTS:
-        params = SegmentParams(channels=config.segments, snap_band=config.snap_band)
-        segments = SegmentCache(cache / "segments", params)
+    segments = SegmentCache(cache / "segments", segmentation) if segmentation else None
     photographs = []
     for frame in tqdm(datasets.photographs(root), desc="segments", mininterval=5):
         if frame.image_path in unreadable:
             continue
         path = relative_depth_path(depths / datasets.PHOTOGRAPHS, mde, photos, frame.image_path)
-        label = None if own_teacher else label_path(work, frame)
+        label = label_path(work, frame) if networks_before(config.mde) else None
         image = frame.image()
         size = image.shape[0], image.shape[1]
         if segments is None:
@@ -103,14 +105,35 @@ def prepare(root: Path, work: Path, config: RefineConfig) -> PairFiles:
             labels = segments.labels(frame.key, read_label(path, label, size), image)
         photographs.append(PhotographFiles(frame, path, label, labels.astype(np.uint16)))
 
-    rendered_frames(root, work, config.renders)
     images = image_folder(render_folder(work))
-    cache_relative_depth(images, mde, depths / "renders")
+    if rendered_frames(root, work, config.renders):
+        cache_relative_depth(images, mde, depths / "renders")
     rendered = [
         relative_depth_path(depths / "renders", mde, images, images / f"{index:06d}.png")
         for index in range(config.renders)
     ]
     return PairFiles(mde, photographs, render_folder(work), rendered)
+
+
+def _segmentation(config: RefineConfig) -> SegmentParams | SamParams | None:
+    """How photographs are segmented; None = not at all.
+
+    Raises:
+        ConfigError: SAM cannot be loaded.
+    """
+    if config.segments == NO_SEGMENTS:
+        return None
+    if config.segments != SAM:
+        return SegmentParams(channels=config.segments, snap_band=config.snap_band)
+    assert config.sam_checkpoint is not None  # the configuration refuses that
+    params = SamParams(Path(config.sam_checkpoint).expanduser())
+    require_sam(params.checkpoint)
+    return params
+
+
+def networks_before(mde: str) -> tuple[str, ...]:
+    """Networks that must be trained before pairs can be made with an MDE; none with a bundle's."""
+    return {STUDENT: ("teacher", "student"), ACCURATE: ("teacher",)}.get(mde, ())
 
 
 def find_mde(name: str, work: Path) -> Mde:
@@ -129,10 +152,8 @@ def find_mde(name: str, work: Path) -> Mde:
     sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
     path = work / "cache" / "mde" / f"{name}-{sha256[:16]}.onnx"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        export_onnx(model, {"image": 3}, ["relative_depth"], multiple, partial)
-        partial.rename(path)
+        with replacement(path) as partial:
+            export_onnx(model, {"image": 3}, ["relative_depth"], multiple, partial)
     largest = MAXIMUM_SIDE // multiple * multiple
     return Mde.from_onnx(path, pixels, multiple, 2 * multiple, largest)
 

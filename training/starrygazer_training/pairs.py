@@ -4,6 +4,12 @@ A monocular network is right inside an object and wrong between objects. So its 
 segmented and each segment is moved to another depth at random. The refinement network sees the
 *student's* relative depth and has to reach pseudo-ground-truth made from the *teacher's*: the
 difference of the two is a real error of a monocular network, beside those made at random here.
+
+The law of the rescaling, in log depth, where a factor is a sum: a contrast and a flatness for the
+scene; a normal scale for each group of segments and a smaller one for each segment; a tilt for each
+group, which takes the place of a shift of inverse depth because it keeps depth positive; smooth
+warps. There is no global metric range such as 0.3 to 200 m: the network sees log depth minus the
+mean of the sparse points, so a factor for the whole scene changes nothing.
 """
 
 from __future__ import annotations

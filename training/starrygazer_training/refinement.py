@@ -51,7 +51,7 @@ EMBEDDING = 8  # features that decide which samples belong together
 FINE_EMBEDDING = 6  # the same at 1/2 size
 COARSE_STEPS = 6
 FINE_STEPS = 3
-MAX_LOG_DEVIATION = 4.0
+MOST_BEYOND = 4.0  # log depth, that any pixel may lie beyond the range of the samples
 LARGEST_LOGIT = 15.0
 LEAST_RELIABILITY = 1e-6  # above 0: where all are doubtful there is still something to go by
 DEPTH_FEATURES = 9
@@ -156,7 +156,11 @@ class Refinement(nn.Module):
         with torch.autocast("cpu", enabled=False):
             left = samples.reliable * pool(log_sparse - log_depth, foremost)[0]
             log_depth = log_depth + _double(local_planes(left, known)[0] * trust)
-        log_depth = log_depth.clamp(-MAX_LOG_DEVIATION, MAX_LOG_DEVIATION)
+            farthest, nearest = (
+                extreme((2, 3), keepdim=True) for extreme in (log_sparse.amax, log_sparse.amin)
+            )
+            log_depth = torch.minimum(log_depth, farthest + MOST_BEYOND)
+            log_depth = torch.maximum(log_depth, nearest - MOST_BEYOND)
         return Refined(log_depth, _double(log_error), centre, plausibility)
 
     def _correct(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from starrygazer_ros import backends
 from starrygazer_ros.completion import BundleGraphError, BundleNotFoundError, ModelBundle
 from starrygazer_ros.completion.bundle import EngineSpec, mde_input_size
 from starrygazer_ros.files import FileError, read_image
+from starrygazer_training.atomic_files import open_replacement
 from starrygazer_training.datasets import IMAGE_SUFFIXES
 
 FloatMap = NDArray[np.float32]
@@ -288,16 +288,10 @@ def _write(path: Path, depth: FloatMap, photo_hash: str) -> None:
     """
     low, high = float(depth.min()), float(depth.max())
     share = (depth - low) / max(high - low, float(np.finfo(np.float32).tiny))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez(
-                file,
-                relative_depth=share.astype(np.float16),
-                range=np.array([low, high], np.float32),
-                photo_sha256=np.array(photo_hash),
-            )
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with open_replacement(path) as file:
+        np.savez(
+            file,
+            relative_depth=share.astype(np.float16),
+            range=np.array([low, high], np.float32),
+            photo_sha256=np.array(photo_hash),
+        )

@@ -27,7 +27,10 @@ def rendered_frames(root: Path, work: Path, count: int) -> list[Frame]:
     """
     folder = render_folder(work)
     make_renders([frame.image_path for frame in datasets.photographs(root)], folder, count)
-    return [Frame(RENDERS, *render_paths(folder, index), _with_far_sky) for index in range(count)]
+    return [
+        Frame(RENDERS, folder, *render_paths(folder, index), _with_far_sky)
+        for index in range(count)
+    ]
 
 
 def _with_far_sky(code: NDArray[Any]) -> NDArray[np.floating]:

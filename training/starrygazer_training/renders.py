@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from starrygazer_training import datasets
+from starrygazer_training.atomic_files import open_replacement
 from starrygazer_training.scenes.sampling import random_scene
 
 TEXTURE_PHOTOGRAPHS = 300
@@ -117,12 +118,8 @@ def _write_png(path: Path, pixels: NDArray[np.generic]) -> None:
     """A file that is there is whole; two processes may write the same one."""
     done, code = cv2.imencode(".png", np.ascontiguousarray(pixels))
     assert done
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(code.tobytes())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with open_replacement(path) as file:
+        file.write(code.tobytes())
 
 
 def image_folder(folder: Path) -> Path:

@@ -11,19 +11,29 @@ Files are written beside their place and renamed, so that none is ever half ther
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from starrygazer_training.atomic_files import open_replacement
 from starrygazer_training.config import ConfigError, RunConfig, differences
 
 NETWORKS = ("teacher", "student", "refinement")
+
+_LOG = logging.getLogger(__name__)
+# What the stages need of a record.
+_RECORDED = {"config", "seconds"}
+
+
+class DamagedFileError(ConfigError):
+    """A file in the work folder cannot be read; the message says which and what to do."""
 
 
 class ChangedConfigError(ConfigError):
@@ -37,10 +47,16 @@ class RunFiles:
     Attributes:
         work: folder.
         name: of the network.
+
+    Raises:
+        ConfigError: ``work`` is no folder.
     """
 
     work: Path
     name: str
+
+    def __post_init__(self) -> None:
+        require_folder(self.work)
 
     @property
     def result(self) -> Path:
@@ -63,17 +79,46 @@ class RunFiles:
         return self.work / f"{self.name}.jsonl"
 
     def read_record(self) -> dict[str, Any] | None:
-        """The record, ``None`` if the run left none (it is older than records)."""
+        """The record, ``None`` if the run left none (it is older than records).
+
+        Raises:
+            DamagedFileError: it cannot be read.
+        """
         if not self.record.exists():
             return None
-        record: dict[str, Any] = json.loads(self.record.read_text(encoding="utf-8"))
+        remedy = "restore it, or delete it to go on without what it tells"
+        record = read_json(self.record, remedy)
+        if missing := sorted(_RECORDED - record.keys()):
+            raise DamagedFileError(f"{self.record} has no {', '.join(missing)}: {remedy}")
         return record
 
     def read_log(self) -> list[dict[str, float]]:
-        """The lines of the log."""
+        """The lines of the log.
+
+        A last line that is cut short, as a killed run leaves it, is left out with a warning.
+
+        Raises:
+            DamagedFileError: an earlier line cannot be read.
+        """
         if not self.log.exists():
             return []
-        return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
+        lines = self.log.read_bytes().splitlines()
+        read = []
+        for number, line in enumerate(lines, 1):
+            try:
+                figures = json.loads(line)
+                if not isinstance(figures, dict) or "step" not in figures:
+                    raise ValueError("no figures of a step")
+            except ValueError as error:
+                if number < len(lines):
+                    raise DamagedFileError(
+                        f"{self.log} is damaged in line {number} ({error}): delete this line, or "
+                        "the file to go on without the figures of earlier validations"
+                    ) from None
+                _LOG.warning("%s: the last line is cut short (%s), left out", self.log, error)
+            else:
+                read.append(figures)
+        return read
 
 
 @dataclass(frozen=True)
@@ -103,16 +148,61 @@ def save_checkpoint(path: Path, progress: Progress, tensors: Mapping[str, Tensor
 
 
 def load_checkpoint(path: Path) -> tuple[Progress, dict[str, Tensor]]:
-    """Read a checkpoint."""
-    return _progress(path), load_file(path)
+    """Read a checkpoint.
 
-
-def _progress(path: Path) -> Progress:
+    Raises:
+        ChangedConfigError: an older version of the training wrote it.
+        DamagedFileError: it cannot be read.
+    """
+    remedy = "delete it to begin this network again"
+    tensors = load_tensors(path, remedy)
     with safe_open(path, "pt") as file:
         metadata = file.metadata() or {}
     if "progress" not in metadata:
         raise ChangedConfigError(f"{path} is from an older version of the training; delete it")
-    return Progress(**json.loads(metadata["progress"]))
+    try:
+        return Progress(**json.loads(metadata["progress"])), tensors
+    except (ValueError, TypeError) as error:
+        raise DamagedFileError(f"{path} is damaged ({error}): {remedy}") from None
+
+
+def load_tensors(path: Path, remedy: str) -> dict[str, Tensor]:
+    """Tensors of a safetensors file by name.
+
+    Args:
+        path: of the file.
+        remedy: what to do if it is damaged, for the message.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DamagedFileError: it cannot be read.
+    """
+    try:
+        return dict(load_file(path))
+    except SafetensorError as error:
+        raise DamagedFileError(f"{path} is damaged ({error}): {remedy}") from None
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """A JSON file that holds one object; arguments and errors as for :func:`load_tensors`."""
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:  # of JSON or UTF-8
+        raise DamagedFileError(f"{path} is damaged ({error}): {remedy}") from None
+    if not isinstance(content, dict):
+        raise DamagedFileError(f"{path} is damaged (no JSON object): {remedy}")
+    return content
+
+
+def require_folder(work: Path) -> None:
+    """Refuse a work folder that cannot be one.
+
+    Raises:
+        ConfigError: it, or a folder above it, is a file.
+    """
+    above = next((part for part in (work, *work.absolute().parents) if part.exists()), None)
+    if above is not None and not above.is_dir():
+        raise ConfigError(f"{above} is a file: give another folder for --work")
 
 
 def require_same_config(path: Path, progress: Progress, config: RunConfig) -> None:
@@ -164,12 +254,10 @@ def is_finished(files: RunFiles, config: RunConfig, force: bool = False) -> bool
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that it is complete or absent, even if the machine stops."""
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
+    with open_replacement(path) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def contiguous(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -13,10 +13,13 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from scipy.ndimage import distance_transform_edt
 from torch.nn import functional as F
 
+from starrygazer_training.config import ConfigError
 from starrygazer_training.dinov2 import IMAGE_MEAN, IMAGE_STD
+from starrygazer_training.run_state import read_json
 from starrygazer_training.segmentation import Image, LabelMap
 
 Mask = NDArray[np.bool_]
@@ -57,8 +60,7 @@ def segment_with_sam(image: Image, checkpoint: Path | SamParams) -> LabelMap:
         int32 [H, W] labels 0..N-1; see :func:`labels_from_masks`.
 
     Raises:
-        ImportError: the package ``transformers`` is missing.
-        FileNotFoundError: the folder holds no checkpoint in that form.
+        ConfigError: see :func:`require_sam`.
     """
     params = checkpoint if isinstance(checkpoint, SamParams) else SamParams(checkpoint)
     return labels_from_masks(_sam_masks(image, params), image.shape[:2], params.min_size)
@@ -94,24 +96,44 @@ def labels_from_masks(
     return consecutive.reshape(shape).astype(np.int32)
 
 
+def require_sam(checkpoint: Path) -> None:
+    """Load SAM once, so that what is missing shows before anything is segmented.
+
+    Raises:
+        ConfigError: the package ``transformers`` is missing, or the folder holds no checkpoint of
+            SAM that it can load.
+    """
+    _load_sam(checkpoint)
+
+
 @lru_cache(maxsize=1)
 def _load_sam(checkpoint: Path) -> Any:
     try:
         transformers = importlib.import_module("transformers")
     except ImportError as error:
-        raise ImportError(
+        raise ConfigError(
             f"segments from SAM need the package transformers ({error}): pip install transformers"
         ) from error
     missing = [n for n in ("config.json", "model.safetensors") if not (checkpoint / n).is_file()]
     if missing:
-        raise FileNotFoundError(
+        raise ConfigError(
             f"{checkpoint} holds no {' and no '.join(missing)}: give the folder of a SAM "
             "checkpoint for transformers, such as a download of facebook/sam-vit-base (.pth files "
             "are pickles and not loaded)"
         )
-    model = transformers.SamModel.from_pretrained(
-        checkpoint, local_files_only=True, use_safetensors=True
-    )
+    # Of another type transformers would make first weights, with no more than a warning.
+    kind = read_json(checkpoint / "config.json", "download the checkpoint again").get("model_type")
+    if kind != "sam":
+        raise ConfigError(f"{checkpoint} holds a model of type {kind}, not sam")
+    try:
+        model = transformers.SamModel.from_pretrained(
+            checkpoint, local_files_only=True, use_safetensors=True
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(
+            f"{checkpoint} cannot be loaded as SAM ({reason}): download the checkpoint again"
+        ) from error
     return model.eval().requires_grad_(False)
 
 

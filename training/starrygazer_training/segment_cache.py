@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import zlib
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
@@ -14,6 +13,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from starrygazer_training.atomic_files import open_replacement
 from starrygazer_training.sam import SamParams, segment_with_sam
 from starrygazer_training.segmentation import (
     FloatMap,
@@ -114,14 +114,8 @@ def _read_labels(path: Path, shape: tuple[int, ...]) -> LabelMap | None:
 
 def _write_labels(path: Path, labels: LabelMap) -> None:
     """Whole or not at all, also when several processes make the same entry."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(file, labels=labels.astype(np.min_scalar_type(labels.max())))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with open_replacement(path) as file:
+        np.savez_compressed(file, labels=labels.astype(np.min_scalar_type(labels.max())))
 
 
 def _file_hash(path: Path) -> str:

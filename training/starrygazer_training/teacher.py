@@ -12,13 +12,12 @@ from types import EllipsisType
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from starrygazer_training import datasets, distributed
 from starrygazer_training.checkpoints import TrainingRun
-from starrygazer_training.config import TeacherConfig
+from starrygazer_training.config import ConfigError, TeacherConfig
 from starrygazer_training.datasets import Frame
 from starrygazer_training.features import extract, feature_path, image_tensor
 from starrygazer_training.pictures import relative_depth_strip
@@ -30,7 +29,7 @@ from starrygazer_training.relative_loss import (
 )
 from starrygazer_training.rendered_frames import RENDERS, rendered_frames
 from starrygazer_training.run_log import Validation
-from starrygazer_training.run_state import RunFiles
+from starrygazer_training.run_state import RunFiles, load_tensors
 from starrygazer_training.teacher_network import UPSAMPLING, TeacherHead, TeacherTrunk
 
 TOKENS = 850
@@ -109,15 +108,23 @@ def _samples(
 ) -> tuple[dict[str, list[_Sample]], dict[str, list[_Sample]]]:
     """Samples to learn from and to validate on, by data set."""
     cache = work / "cache"
-    sensors = {d: datasets.depth_frames(root, d) for d in datasets.TEACHER_DATASETS}
+    sensors = datasets.depth_sets(root, datasets.TEACHER_DATASETS)
     # To watch the transfer: NYU is never trained on, but the head's dropout and its number of steps
     # were chosen with an eye on it.
-    nyu = datasets.depth_frames(root, "nyu_train")[::16]
+    watched = {
+        name: frames[::16] for name, frames in datasets.depth_sets(root, [datasets.NYU]).items()
+    }
+    if not sensors and not renders:
+        raise ConfigError(
+            f"the teacher has nothing to learn depth from: set teacher.renders, or put one of "
+            f"{', '.join(datasets.TEACHER_DATASETS)} into {root}"
+        )
     with distributed.first_process_first():
         rendered = rendered_frames(root, work, renders)
-        for frames in sensors.values():
-            extract(frames, cache, TOKENS, (False, True))
-        extract([*nyu, *rendered], cache, TOKENS, (False,))
+        for name, frames in sensors.items():
+            extract(frames, cache, TOKENS, (False, True), name)
+        for name, frames in {**watched, RENDERS: rendered}.items():
+            extract(frames, cache, TOKENS, (False,), name)
     training: dict[str, list[_Sample]] = defaultdict(list)
     validation: dict[str, list[_Sample]] = defaultdict(list)
     for dataset, frames in sensors.items():
@@ -128,7 +135,8 @@ def _samples(
                 training[dataset] += [_Sample(frame, cache, flip) for flip in (False, True)]
     for held_out, frame in datasets.held_out(rendered, RENDERS_HELD_OUT) if rendered else ():
         (validation if held_out else training)[RENDERS].append(_Sample(frame, cache, flip=False))
-    validation["nyu_train"] = [_Sample(frame, cache, flip=False) for frame in nyu]
+    for name, frames in watched.items():
+        validation[name] = [_Sample(frame, cache, flip=False) for frame in frames]
     return training, validation
 
 
@@ -145,7 +153,7 @@ def train(root: Path, work: Path, config: TeacherConfig, with_trunk: bool) -> No
     sensors = [dataset for dataset in training if dataset != RENDERS]
 
     def draw(rng: random.Random, count: int) -> _Batch:
-        rendered = rng.random() < config.render_share
+        rendered = rng.random() < config.render_share or not sensors
         dataset = RENDERS if rendered else rng.choice(sensors)
         samples = rng.sample(training[dataset], min(count, len(training[dataset])))
         # Grids differ between cameras of one folder; keep those of the first frame's shape.
@@ -181,7 +189,9 @@ def train(root: Path, work: Path, config: TeacherConfig, with_trunk: bool) -> No
         fit(TrainingRun(TRUNK, work, head.trunk, config.trunk, data, watched), config.trunk)
     begins_with_trunk = config.trunk_steps > 0 and trunk.result.exists()
     if begins_with_trunk:
-        head.trunk.load_state_dict(load_file(trunk.result))
+        head.trunk.load_state_dict(
+            load_tensors(trunk.result, "delete it, and the trunk is trained again")
+        )
     run = TrainingRun("teacher", work, head, config, data, watched)
     if begins_with_trunk:
         run.seconds = (trunk.read_record() or {"seconds": 0.0})["seconds"]  # it is a part of it

@@ -94,6 +94,25 @@ def test_a_variant_is_trained_without_its_part_and_scored(
         ablations.run(recipe, data, work, False, pytest.fail, ["no-image"])
 
 
+def test_without_scores_there_is_no_table(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no variant is scored in .*: run"):
+        ablations.table(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"trained": {"steps": 1}}'])
+def test_damaged_scores_are_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "scores.json").write_text(content)
+    with pytest.raises(ConfigError, match=r"full/scores\.json .*: delete it"):
+        ablations.table(tmp_path)
+
+
+def test_a_file_is_no_work_folder(tmp_path: Path) -> None:
+    (tmp_path / "work").write_text("")
+    with pytest.raises(ConfigError, match="work is a file: give another folder"):
+        ablations.run(Config(), tmp_path, tmp_path / "work", False, pytest.fail)
+
+
 def test_an_unknown_variant_is_refused_before_any_training(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no variant no-segment: choose of full, photos"):
         ablations.run(Config(), tmp_path, tmp_path, False, pytest.fail, ["no-segment"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from starrygazer_training.checkpoints import TrainingRun, load_weights
-from starrygazer_training.config import RunConfig
+from starrygazer_training.config import ConfigError, RunConfig
 from starrygazer_training.run_log import Validation
 from starrygazer_training.run_state import (
     ChangedConfigError,
+    DamagedFileError,
     RunFiles,
     adopt_checkpoint,
     is_finished,
@@ -175,3 +177,78 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 def test_a_missing_stage_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="run the training stage"):
         load_weights(network(), tmp_path / "teacher.safetensors")
+
+
+def test_a_checkpoint_that_is_cut_short_is_named(tmp_path: Path) -> None:
+    files = interrupt(tmp_path, 3)
+    whole = files.checkpoint.read_bytes()
+    for content in (whole[:-100], whole[:50], b""):
+        files.checkpoint.write_bytes(content)
+        with pytest.raises(DamagedFileError, match=r"tiny\.checkpoint\.safetensors .*delete it"):
+            run(tmp_path)
+
+
+@pytest.mark.parametrize("progress", ["{", "{}", "[]"])
+def test_a_checkpoint_without_its_progress_is_named(tmp_path: Path, progress: str) -> None:
+    files = interrupt(tmp_path, 3)
+    save_file(load_file(files.checkpoint), files.checkpoint, metadata={"progress": progress})
+    with pytest.raises(DamagedFileError, match=r"tiny\.checkpoint\.safetensors is damaged"):
+        run(tmp_path)
+
+
+def test_a_checkpoint_of_another_network_is_named(tmp_path: Path) -> None:
+    files = interrupt(tmp_path, 3)
+    with safe_open(files.checkpoint, "pt") as file:
+        metadata = file.metadata()
+    tensors = {k: v for k, v in load_file(files.checkpoint).items() if k != "model.0.weight"}
+    save_file(tensors, files.checkpoint, metadata=metadata)
+    with pytest.raises(DamagedFileError, match=r"does not fit the network .*0\.weight.*delete"):
+        run(tmp_path)
+
+
+def test_damaged_weights_are_named(tmp_path: Path) -> None:
+    path = run(tmp_path).result
+    with pytest.raises(DamagedFileError, match="does not fit the network"):
+        load_weights(nn.Linear(2, 2), path)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(DamagedFileError, match=r"tiny\.safetensors is damaged .*train this"):
+        load_weights(network(), path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"config": {}}', "\xff"])
+def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
+    run(tmp_path)
+    files = RunFiles(tmp_path, "tiny")
+    files.record.write_bytes(content.encode("latin-1"))
+    with pytest.raises(DamagedFileError, match=r"tiny\.run\.json .*delete it"):
+        is_finished(files, CONFIG)
+
+
+@pytest.mark.parametrize("half", ['{"step": 20, "lo', "{}", "\x00\x00", "\xff"])
+def test_a_half_line_at_the_end_of_the_log_does_not_stop_a_run(
+    tmp_path: Path, half: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = interrupt(tmp_path, 15)
+    with files.log.open("ab") as log:
+        log.write(half.encode("latin-1"))
+    with caplog.at_level(logging.WARNING):
+        run(tmp_path)
+    assert steps(tmp_path) == [10, 20, 30, 40]
+    assert "tiny.jsonl: the last line is cut short" in caplog.text
+
+
+def test_a_broken_line_within_the_log_is_named(tmp_path: Path) -> None:
+    files = interrupt(tmp_path, 25)
+    lines = files.log.read_text().splitlines()
+    files.log.write_text("\n".join([lines[0][:9], *lines[1:]]))
+    with pytest.raises(DamagedFileError, match=r"tiny\.jsonl is damaged in line 1 .*delete"):
+        run(tmp_path)
+
+
+def test_a_file_is_no_work_folder(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for work in (file, file / "work"):
+        with pytest.raises(ConfigError, match=f"{file} is a file: give another folder for --work"):
+            RunFiles(work, "tiny")
+    assert RunFiles(tmp_path / "new" / "work", "tiny").read_record() is None

@@ -76,7 +76,7 @@ def test_the_card_tells_what_the_runs_recorded(
     assert f"| student | photos | {PHOTOS - 1} | drawn |" in card
     assert f"| refinement | photos | {PHOTOS} | drawn |" in card
     assert "| refinement | renders | 2 | rendered by the training itself" in card
-    assert f"| teacher | seven_scenes_redkitchen | {FRAMES - 1} | non-commercial |" in card
+    assert f"| teacher | seven_scenes_redkitchen | {FRAMES - 1} | not stated |" in card
     (case,) = json.loads(scores.read_text())["cases"]
     ours = next(row for row in case["rows"] if row["method"] == "ours")
     rmse, mae = ours["errors"]["rmse"], ours["errors"]["mae"]
@@ -89,6 +89,46 @@ def test_the_card_tells_what_the_runs_recorded(
     assert recipe["refine"]["steps"] == 2
     # The manifest must know the new card, or the bundle would be refused as damaged.
     assert DepthCompleter.from_bundle(bundle).self_check() < 0.01
+
+
+def test_photographs_and_the_mde_of_a_bundle_are_enough(
+    folders: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    data, _, tiny = folders
+    shutil.copytree(data / "photos", tmp_path / "data" / "photos")
+    own = ["--version=1.0.0", f"--refine.mde={tiny}", *QUICK]
+    assert cli.main(["all", *places(tmp_path), *own]) == 0
+    bundle = tmp_path / "tiny"
+    assert (bundle / "mde.onnx").read_bytes() == (tiny / "mde.onnx").read_bytes()
+    assert DepthCompleter.from_bundle(bundle).self_check() < 0.01
+    card = (bundle / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "`mde.onnx`: taken as it is from bundle tiny 0.3.0, sha256 " in card
+    assert f"| refinement | photos | {PHOTOS} | not stated |" in card
+    assert "teacher" not in card.split("## How it was trained")[0]
+
+
+def test_what_must_be_trained_before_is_asked_for_before_any_work(
+    folders: tuple[Path, Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["refine", f"--data={folders[0]}", f"--work={tmp_path}", *QUICK]
+    assert cli.main(arguments) == 2
+    assert "teacher.safetensors is missing: run starrygazer-train mde first" in (
+        capsys.readouterr().err
+    )
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_missing_data_folder_or_option_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for data, part in (
+        (tmp_path / "nowhere", f"there is no data folder {tmp_path / 'nowhere'}"),
+        (tmp_path, f"no photographs (.jpeg, .jpg, .png) in {tmp_path / 'photos'}"),
+    ):
+        assert cli.main(["mde", f"--data={data}", f"--work={tmp_path / 'work'}"]) == 2
+        assert part in capsys.readouterr().err
+    assert cli.main(["mde"]) == 2
+    assert "required: --data, --work" in capsys.readouterr().err
 
 
 def test_runs_without_records_are_said_to_have_none(
@@ -162,12 +202,12 @@ def test_another_recipe_does_not_pass_for_the_finished_one(
     [
         ([], 'expected "command" to be one of {mde,pairs'),
         (["refined"], "invalid choice: 'refined'"),
-        (["mde", "--work=w"], "required: mde.data"),
+        (["mde", "--work=w"], "required: --data"),
         (["mde", "--data=d", "--work=w", "--student.step=1"], "--student.step"),
         (["mde", "--data=d", "--work=w", "--student.steps=0"], "student.steps is 0"),
         (["mde", "--data=d", "--work=w", "--student.steps=few"], "student.steps"),
         (["mde", "--data=d", "--work=w", "--threads=0"], "threads"),
-        (["pairs", "--data=absent", "--work=w"], "no photographs below absent/photos"),
+        (["pairs", "--data=absent", "--work=w"], "is missing: run starrygazer-train mde first"),
         (["card", "--work=w", "--output=absent"], "run starrygazer-train export first"),
     ],
 )

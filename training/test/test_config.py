@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -22,8 +22,11 @@ FOLDER = Path(__file__).parents[1] / "config"
 
 def test_the_shipped_file_spells_out_the_defaults() -> None:
     path = FOLDER / "default.yaml"
-    assert load(path) == Config()
-    assert yaml.safe_load(path.read_text(encoding="utf-8")) == asdict(Config())
+    shipped = load(path)
+    assert set(shipped.licences) > set(Config().licences)  # those of the data it was made for
+    assert replace(shipped, licences={}) == replace(Config(), licences={})
+    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert {**written, "licences": {}} == {**asdict(Config()), "licences": {}}
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda p: p.name)
@@ -78,3 +81,10 @@ def test_only_what_changes_the_weights_is_part_of_the_identity() -> None:
 
 def test_differences_name_keys_with_both_values() -> None:
     assert differences({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4}) == "b 2 → 3, c absent → 4"
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_bytes("licences: {photos: frei für alle}".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"recipe\.yaml is no YAML text in UTF-8"):
+        load(path)

@@ -18,6 +18,7 @@ from PIL import Image
 from starrygazer_training.readers import (
     READERS,
     DatasetLayoutError,
+    DatasetOptionError,
     KittiDrives,
     NyuLabelled,
     Sample,
@@ -246,8 +247,55 @@ def test_two_layouts_in_one_folder_have_to_be_chosen_from(tmp_path: Path) -> Non
 def test_unknown_kinds_and_options_name_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="unknown kind kity: choose auto, kitti-selection"):
         open_dataset(tmp_path, "kity")
-    with pytest.raises(TypeError, match="no option unit: they take units_per_metre"):
+    with pytest.raises(DatasetOptionError, match="no option unit: they take units_per_metre"):
         open_dataset(folder(tmp_path), unit="mm")
+
+
+@pytest.mark.parametrize(
+    ("kind", "option", "message"),
+    [
+        ("folder", {"units_per_metre": "mm"}, "units_per_metre is 'mm', it must be a number"),
+        ("folder", {"units_per_metre": True}, "it must be a number"),
+        ("kitti", {"split": 1}, "split is 1, it must be a word"),
+        ("kitti", {"cameras": 2}, "cameras is 2, it must be a name or a list of names"),
+        ("kitti", {"drives": [1]}, "it must be a name or a list of names"),
+        ("void", {"density": "all"}, "density is 'all', it must be a whole number"),
+        ("nyu-mat", {"indices": 3}, "indices is 3, it must be a list of whole numbers"),
+        ("nyu-h5", {"half_crop": "no"}, "half_crop is 'no', it must be true or false"),
+    ],
+)
+def test_an_option_of_the_wrong_type_is_refused(
+    kind: str, option: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DatasetOptionError, match=message):
+        open_dataset(tmp_path, kind, **option)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["units_per_metre={a: b"], "option units_per_metre={a: b: the value is no YAML"),
+        (["path=1"], "path is given by itself, not as NAME=VALUE"),
+        (["kind=void"], "kind is given by itself, not as NAME=VALUE"),
+        (["split=val", "split=train"], "option split is given twice"),
+    ],
+)
+def test_a_mistaken_option_of_the_command_gives_one_line(
+    options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(folder(tmp_path)), *options]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(message)
+    assert said.count("\n") == 1
+
+
+def test_options_may_stand_before_and_behind_the_kind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    void(tmp_path)
+    assert main([str(tmp_path), "--kind", "void", "split=train"]) == 0
+    assert main([str(tmp_path), "split=train", "--kind", "void", "density=1500"]) == 0
+    assert capsys.readouterr().out.count("void1500-train: 2 frames") == 2
 
 
 def test_readers_do_not_need_torch() -> None:
@@ -286,6 +334,20 @@ def test_the_command_describes_a_data_set_and_finds_broken_frames(
     assert "1552098058.8065.png: expected a readable image" in capsys.readouterr().err
     assert main([str(tmp_path), "train"]) == 1
     assert "options are NAME=VALUE, not train" in capsys.readouterr().err
+
+
+def test_a_list_of_void_may_repeat_a_line(tmp_path: Path) -> None:
+    lines = void(tmp_path) / "void_1500" / "train_image.txt"
+    lines.write_text(2 * lines.read_text())
+    assert len(open_dataset(tmp_path, split="train").keys) == 2
+
+
+def test_a_file_that_is_not_there_is_not_called_damaged(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nowhere", tmp_path / "other.mat"):
+        with pytest.raises(DatasetLayoutError, match="found no such file") as caught:
+            open_dataset(path, "nyu-mat")
+        assert "damaged" not in str(caught.value)
+        assert "nyu_depth_v2_labeled.mat" in caught.value.remedy
 
 
 def test_the_documentation_names_every_kind_and_option() -> None:
@@ -772,6 +834,24 @@ def test_float_depth_is_in_metres_whatever_the_unit_and_nan_is_unknown(
     check_maps(sample, sparse=1234 / 256, depth=3.25)
 
 
+def test_the_byte_order_of_a_file_does_not_matter(tmp_path: Path) -> None:
+    folder(tmp_path)
+    (tmp_path / "depth" / "a.png").unlink()
+    stored = np.zeros((HEIGHT, WIDTH), ">u2")
+    stored[1, 2], stored[0, 0] = 4321, 65535
+    np.save(tmp_path / "depth" / "a.npy", stored)
+    check_maps(open_dataset(tmp_path).load("a"), sparse=np.float32(1.234), depth=np.float32(4.321))
+
+
+@pytest.mark.parametrize("value", [1e300, 3.4e38, 2e6])
+def test_depth_that_no_sensor_measures_is_refused(value: float, tmp_path: Path) -> None:
+    folder(tmp_path)
+    (tmp_path / "depth" / "a.png").unlink()
+    np.save(tmp_path / "depth" / "a.npy", np.full((HEIGHT, WIDTH), value))
+    with pytest.raises(DatasetLayoutError, match=r"a\.npy: expected depth from 0 to 1e\+06 metres"):
+        open_dataset(tmp_path).load("a")
+
+
 def test_saturated_depth_is_unknown(tmp_path: Path) -> None:
     write_uint16(folder(tmp_path) / "depth" / "a.png", 65535)
     check_maps(open_dataset(tmp_path).load("a"), sparse=np.float32(1.234), depth=0.0)
@@ -787,6 +867,8 @@ def test_intrinsics_may_be_yaml_and_must_be_of_the_images_size(tmp_path: Path) -
     for text, message in (
         ("fx: 1\nfy: 1\ncx: 6\ncy: 4\nwidth: 24\nheight: 16\n", "image's size 12x8, found 24x16"),
         ("fx: 1\nfy: 1\ncx: 6\n", "expected fx, fy, cx and cy in pixels, found .'cx', 'fx', 'fy'"),
+        ("fx: 1\nfy: 1\ncx: 6\ncy: 4\nwidth: 12.7\n", "in whole pixels, found 12.7 and 8"),
+        ("fx: 1\nfy: 1\ncx: 6\ncy: 4\nheight: .inf\n", "in whole pixels, found 12 and inf"),
         ("fx: 1\nfy: wide\ncx: 6\ncy: 4\n", "could not convert string to float: 'wide'"),
         ("fx: 0\nfy: 1\ncx: 6\ncy: 4\n", "focal lengths must be positive"),
         ("fx: [1\n", "expected a YAML file"),

@@ -46,6 +46,19 @@ def test_multiplying_the_sparse_depth_multiplies_the_output(model: Refinement, k
 
 
 @torch.inference_mode()
+def test_reaches_a_few_samples_that_are_far_behind_all_others(model: Refinement) -> None:
+    """A robot's own parts close by, and a street: depths of 1 to 1000."""
+    sparse = torch.zeros(1, 1, 64, 96)
+    sparse[..., ::4, ::4] = 0.2
+    sparse[..., :32:4, 64::4] = 200.0
+    sparse[..., 40:, 64::4] = 0.2
+    image = torch.full((1, 3, 64, 96), 0.5)
+    depth, _ = model(image, torch.zeros_like(sparse), sparse)
+    far = depth[..., 4:24, 76:92]
+    assert far.median() == pytest.approx(200.0, rel=0.5)
+    assert depth.min() > 0.2 / 60
+
+
 def test_relative_depth_matters_only_up_to_scale_and_shift(model: Refinement) -> None:
     image, relative, sparse = scene()
     depth, _ = model(image, relative, sparse)

@@ -231,6 +231,6 @@ def test_the_command_says_what_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--output", str(tmp_path / "sheet.png"), "--data", str(tmp_path)]) == 1
-    assert "no photographs below" in capsys.readouterr().err
+    assert "no photographs (" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["--output", str(tmp_path / "sheet.png"), "--count", "0"])

@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from small_data import PHOTOS, write_data
 from starrygazer_training import sam, segment_cache
+from starrygazer_training.config import ConfigError, RefineConfig
+from starrygazer_training.pair_files import prepare
 from starrygazer_training.sam import SamParams, labels_from_masks, segment_with_sam
 from starrygazer_training.segment_cache import SegmentCache
 from starrygazer_training.segmentation import (
@@ -192,18 +196,83 @@ def test_without_masks_there_is_one_segment() -> None:
     assert (labels_from_masks([], (4, 4)) == 0).all()  # smaller than any segment
 
 
-def test_sam_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "transformers", None)
+@pytest.fixture
+def fake_transformers(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A package whose SAM is :class:`HalfSam`."""
+
+    class SamModel:
+        @staticmethod
+        def from_pretrained(checkpoint: Path, **options: bool) -> HalfSam:
+            assert options == {"local_files_only": True, "use_safetensors": True}
+            if (checkpoint / "model.safetensors").read_bytes() != b"weights":
+                raise OSError("header\ntoo large")
+            return HalfSam()
+
+    package = ModuleType("transformers")
+    package.SamModel = SamModel  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "transformers", package)
     sam._load_sam.cache_clear()
-    with pytest.raises(ImportError, match="pip install transformers"):
-        segment_with_sam(photograph()[0], tmp_path)
+    return package
 
 
-def test_sam_does_not_load_pickles(tmp_path: Path) -> None:
-    pytest.importorskip("transformers")
+def write_checkpoint(folder: Path, config: str = '{"model_type": "sam"}') -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(config, encoding="utf-8")
+    (folder / "model.safetensors").write_bytes(b"weights")
+    return folder
+
+
+def sam_recipe(checkpoint: Path) -> RefineConfig:
+    return RefineConfig(
+        mde="default", segments="sam", sam_checkpoint=str(checkpoint), renders=0, render_share=0
+    )
+
+
+def test_the_recipe_chooses_sam(tmp_path: Path, fake_transformers: ModuleType) -> None:
+    write_data(tmp_path / "data")
+    recipe = sam_recipe(write_checkpoint(tmp_path / "sam"))
+    pairs = prepare(tmp_path / "data", tmp_path / "work", recipe)
+    assert len(pairs.photographs) == PHOTOS
+    for photograph in pairs.photographs:
+        labels = photograph.segments
+        assert labels.max() == 1
+        assert (labels[:, :62] == labels[0, 0]).all()
+        assert (labels[:, 66:] == labels[0, -1]).all()
+
+
+def test_what_sam_lacks_is_said_before_any_work(
+    tmp_path: Path, fake_transformers: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, work, folder = tmp_path / "data", tmp_path / "work", tmp_path / "sam"
+    for config, message in (
+        (None, r"sam holds no config\.json and no model\.safetensors: .*pickles"),
+        ("{", r"config\.json is damaged .*download the checkpoint again"),
+        ('{"model_type": "bert"}', "sam holds a model of type bert, not sam"),
+    ):
+        if config:
+            write_checkpoint(folder, config)
+        with pytest.raises(ConfigError, match=message):
+            prepare(data, work, sam_recipe(folder))
+    (write_checkpoint(folder) / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(ConfigError, match=r"cannot be loaded as SAM \(header too large\)"):
+        prepare(data, work, sam_recipe(folder))
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(ConfigError, match="pip install transformers"):
+        prepare(data, work, sam_recipe(folder))
+    assert not work.exists()
+
+
+def test_sam_needs_its_checkpoint_and_changes_no_other_recipe(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="sam_checkpoint is not given, but segments is sam"):
+        RefineConfig(segments="sam")
+    assert "sam_checkpoint" not in RefineConfig().identity  # runs from before SAM go on
+    assert sam_recipe(tmp_path).identity["sam_checkpoint"] == str(tmp_path)
+
+
+def test_sam_does_not_load_pickles(tmp_path: Path, fake_transformers: ModuleType) -> None:
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     (tmp_path / "pytorch_model.bin").write_bytes(b"")
-    with pytest.raises(FileNotFoundError, match=r"no model\.safetensors.*pickles"):
+    with pytest.raises(ConfigError, match=r"no model\.safetensors.*pickles"):
         segment_with_sam(photograph()[0], tmp_path)
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from small_data import write_data, write_features
-from starrygazer_training import teacher
+from starrygazer_training import datasets, teacher
 from starrygazer_training.config import Config, ConfigError, TeacherConfig
 from starrygazer_training.dinov2 import WIDTH
+from starrygazer_training.features import feature_path, patch_grid
+from starrygazer_training.rendered_frames import rendered_frames
 from starrygazer_training.run_state import RunFiles
 from starrygazer_training.stages import mde
-from starrygazer_training.teacher import TRUNK, _loss, _per_patch, _window
+from starrygazer_training.teacher import TOKENS, TRUNK, _loss, _per_patch, _window
 from starrygazer_training.teacher_network import UPSAMPLING, TeacherHead, TeacherTrunk
 from torch.nn import functional as F
 
@@ -97,3 +101,28 @@ def test_a_changed_trunk_is_refused_or_adopted(folders: tuple[Path, Path]) -> No
         mde(changed, data, work, force=False, variant="accurate")
     mde(changed, data, work, force=True, variant="accurate")
     assert (work / "teacher.safetensors").exists()
+
+
+def test_without_folders_with_depth_it_learns_from_renders(folders: tuple[Path, Path]) -> None:
+    data, work = folders
+    for name in (*datasets.TEACHER_DATASETS, datasets.NYU):
+        shutil.rmtree(data / name)
+    config = TeacherConfig(**{**vars(QUICK), "renders": 3, "render_share": 0.5})
+    rows, columns = patch_grid(480, 640, TOKENS)
+    for frame in rendered_frames(data, work, config.renders):
+        path = feature_path(work / "cache", frame, TOKENS, flip=False)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, np.zeros((4, WIDTH, rows, columns), np.float16))
+    teacher.train(data, work, config, with_trunk=False)
+    record = RunFiles(work, "teacher").read_record()
+    assert record is not None
+    assert record["data"] == {"renders": 2}
+    assert record["watched"] == {"renders": 1}
+
+
+def test_without_any_depth_there_is_nothing_to_learn(folders: tuple[Path, Path]) -> None:
+    data, work = folders
+    for name in datasets.TEACHER_DATASETS:
+        shutil.rmtree(data / name)
+    with pytest.raises(ConfigError, match="nothing to learn depth from"):
+        teacher.train(data, work, QUICK, with_trunk=False)

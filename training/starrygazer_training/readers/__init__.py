@@ -1,9 +1,9 @@
 """Readers for the official layouts of depth-completion data sets (docs/datasets.md)."""
 
-from starrygazer_training.readers.errors import DatasetLayoutError
+from starrygazer_training.readers.errors import DatasetLayoutError, DatasetOptionError
 from starrygazer_training.readers.folder import TripleFolder
 from starrygazer_training.readers.kitti import KittiDrives, KittiSelection
-from starrygazer_training.readers.layouts import READERS, open_dataset, recognise
+from starrygazer_training.readers.layouts import READERS, open_dataset, parse_options, recognise
 from starrygazer_training.readers.nyu import NyuFrames, NyuLabelled
 from starrygazer_training.readers.sample import CompletionDataset, Sample
 from starrygazer_training.readers.void import VoidRelease
@@ -12,6 +12,7 @@ __all__ = [
     "READERS",
     "CompletionDataset",
     "DatasetLayoutError",
+    "DatasetOptionError",
     "KittiDrives",
     "KittiSelection",
     "NyuFrames",
@@ -20,5 +21,6 @@ __all__ = [
     "TripleFolder",
     "VoidRelease",
     "open_dataset",
+    "parse_options",
     "recognise",
 ]

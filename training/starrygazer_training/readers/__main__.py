@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from starrygazer_training.readers.layouts import READERS, open_dataset
+from starrygazer_training.readers.layouts import READERS, open_dataset, parse_options
 from starrygazer_training.readers.sample import Sample
 
 
@@ -25,15 +23,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("options", nargs="*", metavar="NAME=VALUE", help="such as split=val")
     parser.add_argument("--kind", default="auto", choices=["auto", *READERS])
     parser.add_argument("--all", action="store_true", help="read every frame, to find broken files")
-    given = parser.parse_args(arguments)
+    given = parser.parse_intermixed_args(arguments)
     try:
-        dataset = open_dataset(given.path, given.kind, **_options(given.options))
+        dataset = open_dataset(given.path, given.kind, **parse_options(given.options))
         print(f"{dataset.name}: {len(dataset.keys)} frames")
         print(f"{dataset.keys[0]}: {describe(dataset.load(dataset.keys[0]))}")
         if given.all:
             for key in tqdm(dataset.keys, unit="frame"):
                 dataset.load(key)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ImportError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -52,15 +50,6 @@ def _range(depth: NDArray[np.float32]) -> str:
     if known.size == 0:
         return "none"
     return f"{known.size} pixels from {known.min():.2f} to {known.max():.2f} m"
-
-
-def _options(pairs: list[str]) -> dict[str, Any]:
-    """Options as YAML reads their values: numbers, lists and words."""
-    split = [pair.partition("=") for pair in pairs]
-    wrong = [name for name, equals, _ in split if not equals]
-    if wrong:
-        raise ValueError(f"options are NAME=VALUE, not {wrong[0]}")
-    return {name: yaml.safe_load(value) for name, _, value in split}
 
 
 if __name__ == "__main__":

@@ -86,8 +86,16 @@ def read_yaml(path: Path, width: int, height: int) -> Intrinsics:
             remedy="Write one 'name: value' per line; width and height may be given too.",
         )
     values = _numbers(path, [str(content[name]) for name in _FOUR_NAMES])
-    size = _numbers(path, [str(content.get("width", width)), str(content.get("height", height))])
-    return _intrinsics(path, values, *size)
+    given = [content.get("width", width), content.get("height", height)]
+    size = _numbers(path, [str(number) for number in given])
+    if not (np.isfinite(size).all() and (size == np.rint(size)).all()):
+        raise DatasetLayoutError(
+            path,
+            expected="width and height in whole pixels",
+            found=" and ".join(str(number) for number in given),
+            remedy="Give the size of the images.",
+        )
+    return _intrinsics(path, values, int(size[0]), int(size[1]))
 
 
 def _numbers(path: Path, texts: list[str]) -> NDArray[np.float64]:
@@ -99,10 +107,10 @@ def _numbers(path: Path, texts: list[str]) -> NDArray[np.float64]:
         ) from error
 
 
-def _intrinsics(path: Path, four: NDArray[np.float64], width: float, height: float) -> Intrinsics:
+def _intrinsics(path: Path, four: NDArray[np.float64], width: int, height: int) -> Intrinsics:
     fx, fy, cx, cy = map(float, four)
     try:
-        return Intrinsics(fx, fy, cx, cy, int(width), int(height))
+        return Intrinsics(fx, fy, cx, cy, width, height)
     except (ValueError, OverflowError) as error:
         raise DatasetLayoutError(
             path,

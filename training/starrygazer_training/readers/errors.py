@@ -1,4 +1,4 @@
-"""The one error of this package: what lies on the disk is not the layout that was expected."""
+"""What can be wrong with a data set: what lies on the disk, or how it was asked for."""
 
 from __future__ import annotations
 
@@ -31,3 +31,7 @@ class DatasetLayoutError(ValueError):
 
 def _rebuild(path: Path, expected: str, found: str, remedy: str) -> DatasetLayoutError:
     return DatasetLayoutError(path, expected=expected, found=found, remedy=remedy)
+
+
+class DatasetOptionError(ValueError):
+    """A data set was asked for by an option that its reader does not have or cannot take."""

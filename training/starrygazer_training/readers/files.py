@@ -14,6 +14,7 @@ from starrygazer_training.readers.errors import DatasetLayoutError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 DEPTH_SUFFIXES = (".png", ".npy", ".tiff", ".tif")
+MOST_METRES = 1e6  # larger floats mean something else, such as "no return"
 
 # What Pillow raises for files that are no image, cut short, corrupt or absurdly large.
 _PILLOW_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
@@ -66,6 +67,7 @@ def read_uint16(path: Path) -> NDArray[np.uint16]:
             found=_describe(pixels),
             remedy="Depth must stay in uint16; an image editor or viewer may have converted it.",
         )
+    # Big-endian ones, as some TIFFs have, too, become what this machine counts in.
     return pixels.astype(np.uint16, copy=False)
 
 
@@ -79,11 +81,12 @@ def read_depth(path: Path, units_per_metre: float) -> NDArray[np.float32]:
         float32 [H, W] metres, 0 = unknown.
 
     Raises:
-        DatasetLayoutError: missing, unreadable, cut short, negative, or neither uint16 nor float
-            with one channel.
+        DatasetLayoutError: missing, unreadable, cut short, negative, beyond ``MOST_METRES``, or
+            neither uint16 nor float with one channel.
     """
     stored = _read_npy(path) if path.suffix.lower() == ".npy" else _read_image(path)[0]
-    if stored.ndim == 2 and stored.dtype == np.uint16:
+    # Kind and size, not equality: the file may have another byte order than this machine.
+    if stored.ndim == 2 and (stored.dtype.kind, stored.dtype.itemsize) == ("u", 2):
         known = stored != np.iinfo(np.uint16).max
         return _metres(np.where(known, stored, 0), units_per_metre)
     if stored.ndim != 2 or stored.dtype.kind != "f":
@@ -93,15 +96,20 @@ def read_depth(path: Path, units_per_metre: float) -> NDArray[np.float32]:
             found=_describe(stored),
             remedy="Save depth as a 16-bit PNG or as float32 .npy or .tiff.",
         )
-    depth = np.where(np.isfinite(stored), stored, 0).astype(np.float32)
-    if depth.min(initial=0) < 0:
-        raise DatasetLayoutError(
-            path,
-            expected="depth in metres, not negative",
-            found=f"values down to {depth.min():g}",
-            remedy="Store unknown depth as 0 or NaN, and depth neither normalised nor inverted.",
-        )
-    return depth
+    depth = np.where(np.isfinite(stored), stored, 0)
+    for wrong, found in (
+        (depth.min(initial=0) < 0, f"values down to {depth.min(initial=0):g}"),
+        (depth.max(initial=0) > MOST_METRES, f"values up to {depth.max(initial=0):g}"),
+    ):
+        if wrong:
+            raise DatasetLayoutError(
+                path,
+                expected=f"depth from 0 to {MOST_METRES:g} metres",
+                found=found,
+                remedy="Store unknown depth as 0 or NaN, and depth neither normalised nor "
+                "inverted.",
+            )
+    return np.asarray(depth, np.float32)
 
 
 def stems(folder: Path, suffixes: Iterable[str] = (".png",)) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from starrygazer_training.readers.calibration import read_matrix_text, read_yaml
-from starrygazer_training.readers.errors import DatasetLayoutError
+from starrygazer_training.readers.errors import DatasetLayoutError, DatasetOptionError
 from starrygazer_training.readers.files import (
     DEPTH_SUFFIXES,
     IMAGE_SUFFIXES,
@@ -35,11 +35,11 @@ class TripleFolder:
                 VOID, 5000 = TUM RGB-D. Float depth is in metres always.
 
         Raises:
-            ValueError: ``units_per_metre`` is not positive.
+            DatasetOptionError: ``units_per_metre`` is not positive.
             DatasetLayoutError: another layout, or a frame without all its files.
         """
-        if not units_per_metre > 0:
-            raise ValueError(f"units per metre must be positive, got {units_per_metre}")
+        if not 0 < units_per_metre < float("inf"):
+            raise DatasetOptionError(f"units_per_metre must be positive, got {units_per_metre}")
         self.name = path.resolve().name
         self._root = path
         self._units_per_metre = units_per_metre

@@ -7,13 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import h5py  # type: ignore[import-untyped]
 import numpy as np
 import scipy.io
 from numpy.typing import NDArray
 
 from starrygazer_ros.completion import Intrinsics
-from starrygazer_training.readers.errors import DatasetLayoutError
+from starrygazer_training.readers.errors import DatasetLayoutError, DatasetOptionError
 from starrygazer_training.readers.files import describe_folder
 from starrygazer_training.readers.sample import Sample
 
@@ -59,14 +58,15 @@ class NyuLabelled:
             half_crop: give the usual 304x228 pixels, see ``half_crop_sample``.
 
         Raises:
-            DatasetLayoutError: not that file, or the split or the numbers do not fit it.
+            DatasetLayoutError: not that file, or the numbers do not fit it.
+            DatasetOptionError: no such split, or a split and indices.
         """
         self.name = f"nyu-{split}" if split else "nyu"
         self._path = path / LABELLED_FILE if path.is_dir() else path
         self._half_crop = half_crop
         count = self._check()
         if split is not None and indices is not None:
-            raise ValueError("give a split or indices, not both")
+            raise DatasetOptionError("give a split or indices, not both")
         if split is not None:
             indices = _official_split(self._path.parent / SPLITS_FILE, split)
         numbers = range(1, count + 1) if indices is None else indices
@@ -216,7 +216,7 @@ def _official_split(path: Path, split: str) -> list[int]:
     """Frame numbers from 1 in ``splits.mat``, an old MATLAB file that HDF5 cannot open."""
     name = _INDEX_NAMES.get(split)
     if name is None:
-        raise ValueError(f"the splits are {' and '.join(_INDEX_NAMES)}, not {split}")
+        raise DatasetOptionError(f"the splits are {' and '.join(_INDEX_NAMES)}, not {split}")
     try:
         content = scipy.io.loadmat(path)
         return [int(number) for number in content[name].ravel()]
@@ -236,24 +236,36 @@ def _open(path: Path) -> Iterator[Any]:
 
     Frames are read from a file opened for each, because an open one cannot go to other processes.
     """
+    # Imported here: the other layouts are read without it.
+    try:
+        import h5py  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise ImportError(f"NYU files are HDF5 ({error}): pip install h5py") from error
     try:
         with h5py.File(path, "r") as file:
             yield file
     except DatasetLayoutError:
         raise
+    except FileNotFoundError as error:
+        raise DatasetLayoutError(
+            path,
+            expected="a readable HDF5 file (MATLAB 7.3 files are HDF5)",
+            found="no such file",
+            remedy=f"Give the path of {LABELLED_FILE} or of the folder that holds it, or of the "
+            "folder nyudepthv2.",
+        ) from error
     except (OSError, ValueError, RuntimeError) as error:
         raise DatasetLayoutError(
             path,
             expected="a readable HDF5 file (MATLAB 7.3 files are HDF5)",
-            found="no such file" if isinstance(error, FileNotFoundError) else str(error),
+            found=str(error),
             remedy="The file is damaged or incomplete: download it again.",
         ) from error
 
 
 def _shape(file: Any, name: str) -> tuple[int, ...]:
     """Shape of an array in the file; empty if there is no such array."""
-    array = file.get(name)
-    return array.shape if isinstance(array, h5py.Dataset) else ()
+    return tuple(getattr(file.get(name), "shape", ()))  # a group has none
 
 
 def _check_types(path: Path, image: Any, depth: Any) -> None:

@@ -52,7 +52,8 @@ class VoidRelease:
             frames = [f"{s.name}/{stem}" for s in sequences for stem in _every_stem(s)]
         else:
             lines = self._root / f"{split}_image.txt"
-            frames = [_key(lines, line) for line in read_lines(lines)]
+            # Once each, though a list may repeat a line.
+            frames = list(dict.fromkeys(_key(lines, line) for line in read_lines(lines)))
         if not frames:
             raise DatasetLayoutError(
                 data, expected="frames", found=describe_folder(data), remedy=_UNPACK
