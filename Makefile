@@ -39,7 +39,7 @@ test-integration: $(READY)
 
 test-training: $(TRAINING_READY)
 	PYTHONPATH=$(CURDIR):$(CURDIR)/training OMP_WAIT_POLICY=passive \
-		$(TRAINING_VENV)/bin/python -m pytest -p no:cacheprovider training/test
+		$(TRAINING_VENV)/bin/python -m pytest -p no:cacheprovider -n 2 --dist loadfile training/test
 
 # What `make train-default` and `make train-accurate` read and write. WORK keeps caches and checkpoints:
 # after an interruption the same command continues. The accurate bundle is not committed: its backbone

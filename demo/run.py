@@ -25,7 +25,7 @@ STALLED = 60.0  # s without a completed frame
 LOADING = 60.0  # s that the first frame may take longer: modules, the model, discovery
 SETTLE_TIMEOUT = 20.0  # s after the last frame was sent
 UNCHANGED = 5.0  # s without news are the end; diagnostics come once a second
-STOP_TIMEOUT = 10.0  # s from SIGINT to the end of a process
+STOP_TIMEOUT = 30.0  # s from SIGINT to the end of a process, on a busy machine
 
 
 class DemoError(Exception):

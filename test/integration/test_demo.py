@@ -111,7 +111,7 @@ def test_what_is_finished_is_reported_after_ctrl_c(
     finally:
         process.kill()
 
-    assert process.returncode == 130
+    assert process.returncode == 130, stderr
     assert "demo: interrupted. The report is about" in stderr
     assert "Traceback" not in stderr
     assert "error against the true depth" in stdout
@@ -119,7 +119,7 @@ def test_what_is_finished_is_reported_after_ctrl_c(
     assert 2 <= summary["completed"] <= summary["sent"] < 2000
     assert summary["scored"] == summary["completed"]
     assert (tmp_path / "strip.png").exists()
-    assert (tmp_path / "points.png").exists()
+    assert (tmp_path / "points.png").exists(), (tmp_path / "recorder.log").read_text()
 
 
 def test_a_node_that_cannot_start_is_reported(

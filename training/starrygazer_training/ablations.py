@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from starrygazer_training import distributed, stages
-from starrygazer_training.config import Config, ConfigError
+from starrygazer_training.config import Config, ConfigError, RefineConfig
+from starrygazer_training.pair_files import ACCURATE, networks_before
 from starrygazer_training.run_state import (
     DamagedFileError,
     RunFiles,
@@ -26,7 +27,6 @@ from starrygazer_training.run_state import (
 from starrygazer_training.stages import Variant
 
 REPORT, SCORES = "ABLATIONS.md", "scores.json"
-NETWORKS_BEFORE = ("teacher", "student")
 
 Evaluate = Callable[[list[str]], int]
 
@@ -47,15 +47,15 @@ class Ablation:
     changes: Mapping[str, Any] = field(default_factory=dict)
     base: str = "full"
 
-    @property
-    def mde(self) -> Variant:
-        """Variant of the bundle whose MDE it runs with."""
-        return "accurate" if self.changes.get("mde") == "accurate" else "default"
+    def recipe(self, full: RefineConfig) -> RefineConfig:
+        """The recipe of the whole method with this variant's changes."""
+        return replace(full, **self.changes)
 
 
-_PHOTOS = {"render_share": 0.0}
+_PHOTOS = {"render_share": 0.0, "renders": 0}
 ABLATIONS = (
     Ablation("full", "everything: photographs and renders"),
+    Ablation("seed", "the same once more with another seed: how much is chance", {"seed": 1}),
     Ablation("photos", "photographs only, as in the paper", _PHOTOS),
     Ablation(
         "no-segments",
@@ -78,9 +78,7 @@ ABLATIONS = (
     Ablation("no-relative-depth", "the network sees no relative depth", {"relative_depth": False}),
     Ablation("no-image", "the network sees no image", {"image": False}),
     Ablation("no-faults", "no sensor faults in training", {"faults": False}),
-    Ablation(
-        "teacher", "relative depth of the teacher instead of the student", {"mde": "accurate"}
-    ),
+    Ablation("teacher", "relative depth of the teacher instead of the student", {"mde": ACCURATE}),
 )
 
 
@@ -97,10 +95,11 @@ def run(
     Args:
         config: recipe; ``refine.steps`` is the budget of each variant.
         data: as for :func:`stages.refine`.
-        work: folder with the trained teacher and student; results go to ``work/ablations``.
+        work: folder with the networks that the recipe's MDE needs; results go to
+            ``work/ablations``.
         force: as for :func:`stages.refine`.
         evaluate: the benchmark's command.
-        only: names of variants; none = all.
+        only: names of variants; none = all, without the teacher where the MDE is that of a bundle.
 
     Raises:
         FileNotFoundError: teacher or student are missing.
@@ -112,11 +111,13 @@ def run(
         raise ConfigError(f"no variant {', '.join(sorted(unknown))}: choose of {', '.join(known)}")
     require_folder(work)
     root = work / "ablations"
+    if not only and not networks_before(config.refine.mde):  # so there is no teacher
+        only = [a.name for a in ABLATIONS if "mde" not in a.changes]
     for ablation in (a for a in ABLATIONS if not only or a.name in only):
         folder = root / ablation.name
+        changed = replace(config, refine=ablation.recipe(config.refine))
         with distributed.first_process_first():
-            _share(work, folder)
-        changed = replace(config, refine=replace(config.refine, **ablation.changes))
+            _share(work, folder, networks_before(changed.refine.mde))
         stages.refine(changed, data, folder, force)
         if distributed.is_first() and _scores(folder).get("trained") != _trained(folder):
             _score(ablation, folder, data, evaluate)
@@ -125,13 +126,14 @@ def run(
         print(f"wrote {root / REPORT}")
 
 
-def _share(work: Path, folder: Path) -> None:
+def _share(work: Path, folder: Path, networks: Sequence[str]) -> None:
     """Let a variant use the caches and the networks that come before the refinement."""
-    folder.mkdir(parents=True, exist_ok=True)
-    runs = [RunFiles(work, name) for name in NETWORKS_BEFORE]
-    for path in (work / "cache", *(run.result for run in runs)):
+    runs = [RunFiles(work, name) for name in networks]
+    for path in (run.result for run in runs):
         if not path.exists():
             raise FileNotFoundError(f"{path} is missing: run starrygazer-train mde first")
+    for needed in (folder, work / "cache"):
+        needed.mkdir(parents=True, exist_ok=True)
     hashes = {run.name: _sha256(run.result) for run in runs}
     began_with = folder / "began_with.json"
     remedy = "delete the folder"
@@ -154,7 +156,8 @@ def _trained(folder: Path) -> dict[str, Any]:
 
 def _score(ablation: Ablation, folder: Path, data: Path, evaluate: Evaluate) -> None:
     bundle, partial = folder / "bundle", folder / "scores.partial"
-    stages.export(folder, bundle, f"0.0.0-{ablation.name}", ablation.mde, fp16=False)
+    variant: Variant = "accurate" if ablation.changes.get("mde") == ACCURATE else "default"
+    stages.export(folder, bundle, f"0.0.0-{ablation.name}", variant, fp16=False)
     if evaluate(["--quick", f"--bundle={bundle}", f"--data={data}", f"--json={partial}"]):
         raise ConfigError(f"{ablation.name} could not be scored, see above")
     scores = {"trained": _trained(folder), **json.loads(partial.read_text(encoding="utf-8"))}

@@ -94,6 +94,23 @@ def test_a_variant_is_trained_without_its_part_and_scored(
         ablations.run(recipe, data, work, False, pytest.fail, ["no-image"])
 
 
+def test_with_the_mde_of_a_bundle_no_network_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = []
+    monkeypatch.setattr(
+        ablations.stages, "refine", lambda config, data, work, force: trained.append(work.name)
+    )
+    monkeypatch.setattr(ablations, "_trained", lambda folder: {"steps": 1})
+    for ablation in ablations.ABLATIONS:
+        write_scores(tmp_path / "ablations" / ablation.name, {"nyu": 0.2}, steps=1)
+    recipe = replace(Config(), refine=RefineConfig(mde="default"))
+    ablations.run(recipe, tmp_path, tmp_path, False, pytest.fail)
+    assert trained == [a.name for a in ablations.ABLATIONS if a.name != "teacher"]
+    with pytest.raises(FileNotFoundError, match=r"teacher\.safetensors is missing"):
+        ablations.run(recipe, tmp_path, tmp_path, False, pytest.fail, ["teacher"])
+
+
 def test_without_scores_there_is_no_table(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no variant is scored in .*: run"):
         ablations.table(tmp_path)

@@ -186,6 +186,7 @@ def test_without_the_wheel_the_command_says_how_to_get_it(
 
     monkeypatch.setattr(dinov2, "files", no_files)
     write_teacher(tmp_path)
+    save_file(Refinement().state_dict(), tmp_path / "refinement.safetensors")
     output = tmp_path / "accurate"
     arguments = ["export", "--variant=accurate", f"--work={tmp_path}", f"--output={output}"]
     assert cli.main(arguments) == 2
