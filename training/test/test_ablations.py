@@ -131,7 +131,7 @@ def test_a_file_is_no_work_folder(tmp_path: Path) -> None:
 
 
 def test_an_unknown_variant_is_refused_before_any_training(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no variant no-segment: choose of full, photos"):
+    with pytest.raises(ConfigError, match="no variant no-segment: choose of full, seed, photos"):
         ablations.run(Config(), tmp_path, tmp_path, False, pytest.fail, ["no-segment"])
 
 
