@@ -12,12 +12,12 @@ def main() -> None:
     stop = stop_on_signals()
     # These take most of a second to import, and a signal may come before they are there.
     try:
-        from starrygazer_ros.nodes.lifecycle import CompletionNode, autostart
+        from starrygazer_ros.nodes.completion import CompletionNode
         from starrygazer_ros.nodes.running import run
     except ModuleNotFoundError as error:
         sys.exit(f"completion_node needs ROS 2 ({error}): source its setup.bash first")
 
-    sys.exit(run(CompletionNode, autostart, stop))
+    sys.exit(run(CompletionNode, stop))
 
 
 if __name__ == "__main__":

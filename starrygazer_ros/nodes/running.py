@@ -10,16 +10,16 @@ from collections.abc import Callable
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from starrygazer_ros.nodes.managed import ManagedNode
 
-def run(make_node: Callable[[], Node], start: Callable[[Node], None], stop: threading.Event) -> int:
+
+def run(make_node: Callable[[], ManagedNode], stop: threading.Event) -> int:
     """Spin a node in a thread while the main thread waits.
 
     Args:
         make_node: creates the node.
-        start: called once before spinning, for example to configure and activate.
         stop: set it to end the node; may be set before the call.
 
     Returns:
@@ -35,7 +35,7 @@ def run(make_node: Callable[[], Node], start: Callable[[Node], None], stop: thre
             return 1
         try:
             if not stop.is_set():
-                start(node)
+                node.start()
             return _spin_until(stop, node)
         finally:
             node.destroy_node()
@@ -43,7 +43,7 @@ def run(make_node: Callable[[], Node], start: Callable[[Node], None], stop: thre
         rclpy.try_shutdown()
 
 
-def _spin_until(stop: threading.Event, node: Node) -> int:
+def _spin_until(stop: threading.Event, node: ManagedNode) -> int:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     failed = threading.Event()

@@ -16,8 +16,9 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo
 
-from integration.harness import image_message, next_domain, sparse_depth_message
-from starrygazer_ros.nodes.lifecycle import DIAGNOSTICS_PERIOD, CompletionNode
+from integration.harness import image_message, next_domain, sparse_depth_message, wait_for
+from starrygazer_ros.nodes.completion import CompletionNode
+from starrygazer_ros.nodes.managed import DIAGNOSTICS_PERIOD
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 
@@ -59,5 +60,41 @@ def test_no_message_can_end_the_node(node):
     callbacks = {s.topic_name: s.callback for s in node._activation.subscriptions}
     callbacks["/camera_info"](CameraInfo())
     callbacks["/image"](None)  # whatever raises
-    warnings = node._report().counts.warnings
+    warnings = node._configured.pairs.statistics.snapshot().warnings
     assert warnings == {"unusable_camera_info": 1, "internal_error": 1}
+
+
+def test_changes_at_run_time_reach_the_next_pair_and_lose_none(node):
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() == SUCCESS
+    waiting = image_message()
+    waiting.header.stamp.sec, waiting.header.stamp.nanosec = 7, 90_000_000
+    node._on_image(waiting)
+    results = node.set_parameters_atomically(
+        [
+            Parameter("sync.slop", value=0.2),
+            Parameter("min_sparse_points", value=9),
+            Parameter("filter_occluded", value=False),
+            Parameter("depth_encoding", value="16UC1"),
+        ]
+    )
+    assert results.successful
+    late = sparse_depth_message()
+    late.header.stamp.sec = 7
+    node._on_sparse_depth(late)  # 0.09 s before the image: only the new slop makes a pair of them
+    configured = node._configured
+    wait_for(lambda: configured.pairs.statistics.snapshot().in_work == 0, "the pair's end")
+    assert configured.synchronizer.matched == 1
+    assert configured.completer.min_sparse_points == 9
+    assert configured.completer.filter_occluded is False
+    assert configured.outputs._parameters.depth_encoding == "16UC1"
+
+
+def test_refuses_a_change_with_the_reason_and_changes_nothing(node):
+    assert node.trigger_configure() == SUCCESS
+    refused = node.set_parameters_atomically(
+        [Parameter("depth_encoding", value="16UC1"), Parameter("threads", value=7)]
+    )
+    assert not refused.successful
+    assert "threads takes effect on configure" in refused.reason
+    assert node.values.depth_encoding == node.get_parameter("depth_encoding").value == "32FC1"
