@@ -12,7 +12,7 @@ from starrygazer_ros.parameters import Parameters, When, parameter
 
 @dataclass(frozen=True)
 class CommonParameters(Parameters):
-    """Start and quality of service; the tables of the nodes extend it."""
+    """Start, quality of service, thresholds of diagnostics; the tables of the nodes extend it."""
 
     autostart: bool = parameter(
         "autostart",
@@ -47,6 +47,34 @@ class CommonParameters(Parameters):
         "History depth of the publishers.",
         When.CONFIGURE,
         limits=(1, 1000),
+    )
+    max_stamp_age: float = parameter(
+        "diagnostics.max_stamp_age",
+        1.0,
+        "Diagnostics warn of inputs whose stamps are further from the clock [s]; 0 = never.",
+        When.RUNNING,
+        limits=(0.0, 3600.0),
+    )
+    max_latency: float = parameter(
+        "diagnostics.max_latency",
+        1.0,
+        "Diagnostics warn when 5% of the outputs take longer after their inputs [s]; 0 = never.",
+        When.RUNNING,
+        limits=(0.0, 3600.0),
+    )
+    min_rate: float = parameter(
+        "diagnostics.min_rate",
+        0.0,
+        "Diagnostics warn of fewer outputs per second that somebody listens to [Hz]; 0 = never.",
+        When.RUNNING,
+        limits=(0.0, 1000.0),
+    )
+    max_drop_share: float = parameter(
+        "diagnostics.max_drop_share",
+        0.0,
+        "Diagnostics warn when a larger share of the inputs is dropped, 0..1; 0 = never.",
+        When.RUNNING,
+        limits=(0.0, 1.0),
     )
 
     def input_qos(self) -> QoSProfile:

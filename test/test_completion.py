@@ -57,9 +57,9 @@ def test_judges_the_inputs_after_a_full_period_only(node):
 def test_no_message_can_end_the_node(node):
     assert node.trigger_configure() == SUCCESS
     assert node.trigger_activate() == SUCCESS
-    callbacks = {s.topic_name: s.callback for s in node._activation.subscriptions}
-    callbacks["/camera_info"](CameraInfo())
-    callbacks["/image"](None)  # whatever raises
+    inputs = node._activation.inputs
+    inputs["camera_info"]._on_message(CameraInfo())
+    inputs["image"]._callback(None)  # whatever raises
     warnings = node._configured.pairs.statistics.snapshot().warnings
     assert warnings == {"unusable_camera_info": 1, "internal_error": 1}
 

@@ -7,23 +7,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 
 from starrygazer_ros import completion_diagnostics
 from starrygazer_ros.completion import DepthCompleter
 from starrygazer_ros.completion_parameters import CompletionParameters
-from starrygazer_ros.diagnostics import Verdict
+from starrygazer_ros.diagnostics import Input, Verdict
 from starrygazer_ros.nodes.managed import ManagedNode
 from starrygazer_ros.nodes.outputs import Outputs
 from starrygazer_ros.nodes.pair_completer import Pair, PairCompleter
-from starrygazer_ros.synchronization import (
-    IMAGE,
-    NANOSECONDS,
-    SPARSE_DEPTH,
-    PairSynchronizer,
-    stamp_of,
-)
+from starrygazer_ros.nodes.watched_input import WatchedInput
+from starrygazer_ros.qos import subscription_mismatch
+from starrygazer_ros.synchronization import IMAGE, SPARSE_DEPTH, PairSynchronizer
 from starrygazer_ros.worker import NewestWorker
 
 
@@ -39,10 +34,10 @@ class Configured:
 
 @dataclass(frozen=True)
 class Activation:
-    """What ``activate`` makes and ``deactivate`` frees: the worker's thread, the inputs."""
+    """What ``activate`` makes and ``deactivate`` frees: the worker's thread, inputs by topic."""
 
     worker: NewestWorker[Pair]
-    subscriptions: list[Subscription] = field(default_factory=list)
+    inputs: dict[str, WatchedInput] = field(default_factory=dict)
 
 
 class CompletionNode(ManagedNode):
@@ -57,7 +52,6 @@ class CompletionNode(ManagedNode):
     def __init__(self, **options: Any) -> None:
         self._configured: Configured | None = None
         self._activation: Activation | None = None
-        self._ages = [0.0, 0.0]
         super().__init__("completion_node", "depth completion", CompletionParameters, **options)
         self._previous_report = self._report()
 
@@ -101,8 +95,7 @@ class CompletionNode(ManagedNode):
             (Image, "sparse_depth", self._on_sparse_depth),
         ):
             guarded = self.guarded(callback, pairs.statistics.count_warning)
-            subscription = self.create_subscription(message_type, topic, guarded, qos)
-            self._activation.subscriptions.append(subscription)
+            self._activation.inputs[topic] = WatchedInput(self, message_type, topic, guarded, qos)
         image, sparse_depth = map(self.resolve_topic_name, ("image", "sparse_depth"))
         self.get_logger().info(f"active: completes {sparse_depth} with {image}")
 
@@ -112,8 +105,8 @@ class CompletionNode(ManagedNode):
         if configured is None or activation is None:
             return
         self._activation = None
-        for subscription in activation.subscriptions:
-            self.destroy_subscription(subscription)
+        for watched in activation.inputs.values():
+            watched.destroy()
         configured.pairs.statistics.count_discarded(activation.worker.stop())
         configured.synchronizer.clear()
 
@@ -133,12 +126,10 @@ class CompletionNode(ManagedNode):
 
     def _on_image(self, message: Image) -> None:
         if self._configured is not None:
-            self._ages[IMAGE] = self._age(message)
             self._configured.synchronizer.add_image(message)
 
     def _on_sparse_depth(self, message: Image) -> None:
         if self._configured is not None:
-            self._ages[SPARSE_DEPTH] = self._age(message)
             self._configured.synchronizer.add_sparse_depth(message)
 
     def _on_camera_info(self, message: CameraInfo) -> None:
@@ -150,23 +141,21 @@ class CompletionNode(ManagedNode):
             self._configured.pairs.statistics.count_matched()
             self._activation.worker.put(Pair(image, sparse_depth, time.perf_counter()))
 
-    def _age(self, message: Image) -> float:
-        return (self.get_clock().now().nanoseconds - stamp_of(message)) / NANOSECONDS
-
     # Diagnostics
 
     def diagnose(self) -> tuple[Verdict, Iterable[tuple[str, str]]]:
         """What became of the pairs of the last period."""
         report, previous = self._report(), self._previous_report
         self._previous_report = report
-        verdict = completion_diagnostics.assess(report, previous)
+        verdict = completion_diagnostics.assess(report, previous, self.values)
         return verdict, completion_diagnostics.values(report, previous)
 
     def _report(self) -> completion_diagnostics.Report:
         report = completion_diagnostics.Report(
             time=time.monotonic(),
-            image=self._input("image", IMAGE),
-            sparse_depth=self._input("sparse_depth", SPARSE_DEPTH),
+            image=self._synchronized_input("image", IMAGE),
+            sparse_depth=self._synchronized_input("sparse_depth", SPARSE_DEPTH),
+            camera_info=self._input("camera_info"),
         )
         configured = self._configured
         if configured is None:
@@ -174,23 +163,31 @@ class CompletionNode(ManagedNode):
         bundle = configured.completer.bundle
         return replace(
             report,
+            camera_info=replace(
+                report.camera_info, received=configured.pairs.calibrations.received
+            ),
             model=f"{bundle.name} {bundle.version}",
+            hashes={"mde": bundle.mde.sha256, "refinement": bundle.refinement.sha256},
             backend=configured.completer.backend_description,
             time_jumps=configured.synchronizer.time_jumps,
-            camera_infos=configured.pairs.calibrations.received,
+            output_mismatch=subscription_mismatch(self, configured.outputs.publishers),
             counts=configured.pairs.statistics.snapshot(),
         )
 
-    def _input(self, name: str, topic: int) -> completion_diagnostics.Input:
-        resolved = self.resolve_topic_name(name)
+    def _synchronized_input(self, name: str, topic: int) -> Input:
+        """With counters from configure on, which a new subscription does not reset."""
         if self._configured is None:
-            return completion_diagnostics.Input(resolved)
+            return self._input(name)
         synchronizer = self._configured.synchronizer
-        return completion_diagnostics.Input(
-            resolved,
+        return replace(
+            self._input(name),
             received=synchronizer.received[topic],
             unmatched=synchronizer.unmatched(topic),
             waiting=synchronizer.waiting(topic),
             refused=synchronizer.refused[topic],
-            age=self._ages[topic],
         )
+
+    def _input(self, name: str) -> Input:
+        if self._activation is None or name not in self._activation.inputs:
+            return Input(self.resolve_topic_name(name))
+        return self._activation.inputs[name].report()

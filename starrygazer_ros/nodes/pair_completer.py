@@ -98,8 +98,9 @@ class PairCompleter:
         self._outputs.publish_depth(result.depth, pair.image.header)
         published = time.perf_counter()
         stages = {stage: s for stage, s in result.timings.items() if stage != "total"}
+        points = int(np.count_nonzero(sparse_depth))
         self.statistics.count_completed(
-            int(np.count_nonzero(sparse_depth)),
+            points,
             {
                 "waiting": started - pair.arrival,
                 "convert": converted - started,
@@ -109,6 +110,7 @@ class PairCompleter:
                 "node": published - pair.arrival,
             },
             result.occluded_points,
+            points / sparse_depth.size,
         )
         return image, result
 
