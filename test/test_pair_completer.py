@@ -5,7 +5,8 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is needed: see requirements/")
 
-from integration.harness import image_message, sparse_depth_message
+from bundles import expected_depth
+from integration.harness import image_message, sparse_depth_array, sparse_depth_message
 from starrygazer_ros.completion import DepthCompleter
 from starrygazer_ros.nodes.pair_completer import Pair, PairCompleter
 
@@ -92,6 +93,26 @@ def test_a_missing_calibration_is_a_warning_that_names_its_cause(complete_with):
     counts, lines = complete_with(FakeOutputs(), with_calibration=False)
     assert (counts.completed, counts.warnings) == (1, {"no_camera_info": 1})
     assert lines[0].startswith("no_camera_info: ")
+
+
+def test_completes_the_pair_that_is_newest_when_its_turn_comes(tiny_bundle):
+    completer = DepthCompleter.from_bundle(str(tiny_bundle))
+    outputs = FakeOutputs()
+    depths = []
+    outputs.publish_depth = lambda depth, header: depths.append((depth[0, 0], header.frame_id))
+    pairs = PairCompleter(completer, outputs, FakeLogger())
+    old, new = (Pair(image_message(grey), sparse_depth_message(), 0.0) for grey in (51, 102))
+    old.image.header.frame_id, new.image.header.frame_id = "old", "new"
+    in_turn = []
+
+    def newest(pair):
+        in_turn.append(completer.turn._owner is not None)
+        assert pair is old
+        return new
+
+    pairs.process(old, newest)
+    assert in_turn == [True]
+    assert depths == [(pytest.approx(expected_depth(sparse_depth_array(), 102)), "new")]
 
 
 def test_trouble_with_the_depth_is_a_failure(complete_with):

@@ -10,7 +10,7 @@ from typing import Any
 from sensor_msgs.msg import CameraInfo, Image
 
 from starrygazer_ros import completion_diagnostics
-from starrygazer_ros.completion import DepthCompleter
+from starrygazer_ros.completion import DepthCompleter, SharedEngines
 from starrygazer_ros.completion_parameters import CompletionParameters
 from starrygazer_ros.diagnostics import Input, Verdict
 from starrygazer_ros.nodes.managed import ManagedNode
@@ -44,12 +44,14 @@ class CompletionNode(ManagedNode):
     """Depth completion as a lifecycle node; topics and parameters are in README.md.
 
     Args:
+        shared: engines that other nodes of the process use, too; ``None`` = none.
         options: those of ``rclpy.node.Node``.
     """
 
     values: CompletionParameters
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, shared: SharedEngines | None = None, **options: Any) -> None:
+        self._shared = shared
         self._configured: Configured | None = None
         self._activation: Activation | None = None
         super().__init__("completion_node", "depth completion", CompletionParameters, **options)
@@ -66,6 +68,7 @@ class CompletionNode(ManagedNode):
             values.threads,
             values.min_sparse_points,
             values.filter_occluded,
+            self._shared,
         )
         difference = completer.self_check()
         outputs = Outputs(self, values)
@@ -84,7 +87,11 @@ class CompletionNode(ManagedNode):
         """Start the worker, subscribe."""
         assert self._configured is not None
         pairs = self._configured.pairs
-        worker = NewestWorker(pairs.process, pairs.statistics.count_replaced, "completer")
+        worker: NewestWorker[Pair] = NewestWorker(
+            lambda pair: pairs.process(pair, worker.newest),
+            pairs.statistics.count_replaced,
+            "completer",
+        )
         self._activation = Activation(worker)
         worker.start()
         self._previous_report = self._report()

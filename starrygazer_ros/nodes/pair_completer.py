@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -52,14 +52,19 @@ class PairCompleter:
         """Use other parameters from the next pair on; called by any thread."""
         self._wanted = values
 
-    def process(self, pair: Pair) -> None:
-        """Complete and publish a pair, or count and log why not; never raises."""
+    def process(self, pair: Pair, newest: Callable[[Pair], Pair] = lambda pair: pair) -> None:
+        """Complete and publish a pair, or count and log why not; never raises.
+
+        Args:
+            pair: to complete.
+            newest: gives the pair to complete instead when the completer is free for it.
+        """
         try:
             self._apply_change()
             if not self._outputs.wanted:
                 self.statistics.count_unwanted()
                 return
-            image, result = self._publish_depth(pair)
+            pair, image, result = self._publish_depth(pair, newest)
         except Exception as error:  # whatever one frame does, the node goes on with the next
             self.statistics.count_failed(self._faults.log(error))
             return
@@ -87,14 +92,18 @@ class PairCompleter:
         except Exception as error:
             self.statistics.count_warning(self._faults.log(error))
 
-    def _publish_depth(self, pair: Pair) -> tuple[NDArray[np.uint8], CompletionResult]:
-        """Complete, publish and count a pair; its image and the result."""
-        started = time.perf_counter()
-        image = image_from_message(pair.image)
-        sparse_depth = sparse_depth_from_message(pair.sparse_depth)
-        converted = time.perf_counter()
-        result = self._completer.complete(image, sparse_depth)
-        completed = time.perf_counter()
+    def _publish_depth(
+        self, pair: Pair, newest: Callable[[Pair], Pair]
+    ) -> tuple[Pair, NDArray[np.uint8], CompletionResult]:
+        """Complete, publish and count the newest pair; it, its image and the result."""
+        with self._completer.turn:  # cameras that share the engines take turns
+            pair = newest(pair)
+            started = time.perf_counter()
+            image = image_from_message(pair.image)
+            sparse_depth = sparse_depth_from_message(pair.sparse_depth)
+            converted = time.perf_counter()
+            result = self._completer.complete(image, sparse_depth)
+            completed = time.perf_counter()
         self._outputs.publish_depth(result.depth, pair.image.header)
         published = time.perf_counter()
         stages = {stage: s for stage, s in result.timings.items() if stage != "total"}
@@ -112,7 +121,7 @@ class PairCompleter:
             result.occluded_points,
             points / sparse_depth.size,
         )
-        return image, result
+        return pair, image, result
 
     def _publish_calibrated(
         self, pair: Pair, image: NDArray[np.uint8], result: CompletionResult
