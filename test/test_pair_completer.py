@@ -8,6 +8,7 @@ pytest.importorskip("rclpy", reason="rclpy is needed: see requirements/")
 from bundles import expected_depth
 from integration.harness import image_message, sparse_depth_array, sparse_depth_message
 from starrygazer_ros.completion import DepthCompleter
+from starrygazer_ros.completion_parameters import CompletionParameters
 from starrygazer_ros.nodes.pair_completer import Pair, PairCompleter
 
 
@@ -93,6 +94,27 @@ def test_a_missing_calibration_is_a_warning_that_names_its_cause(complete_with):
     counts, lines = complete_with(FakeOutputs(), with_calibration=False)
     assert (counts.completed, counts.warnings) == (1, {"no_camera_info": 1})
     assert lines[0].startswith("no_camera_info: ")
+
+
+def test_one_pair_sees_one_set_of_parameters(tiny_bundle):
+    completer = DepthCompleter.from_bundle(str(tiny_bundle))
+    outputs = FakeOutputs()
+    outputs.change = lambda values: outputs.published.append(values.depth_encoding)
+    pairs = PairCompleter(completer, outputs, FakeLogger())
+    points = int(np.count_nonzero(sparse_depth_array()))
+    changed = CompletionParameters(min_sparse_points=points + 1, depth_encoding="16UC1")
+
+    def newest(pair):
+        pairs.change(changed)  # while this pair is in work
+        return pair
+
+    pair = Pair(image_message(), sparse_depth_message(), 0.0)
+    pairs.process(pair, newest)
+    assert outputs.published == ["depth", "confidence"]  # no calibration
+    pairs.process(pair)
+    pairs.process(pair)
+    assert outputs.published[2:] == ["16UC1"]
+    assert pairs.statistics.snapshot().failed == {"too_few_sparse_points": 2}
 
 
 def test_completes_the_pair_that_is_newest_when_its_turn_comes(tiny_bundle):
