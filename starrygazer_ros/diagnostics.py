@@ -1,22 +1,25 @@
-"""Counters and latencies as diagnostic_msgs, with one sentence on how the node fares."""
+"""What all nodes say on ``/diagnostics``: a verdict in one sentence, and values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-from starrygazer_ros.statistics import Snapshot
+from starrygazer_ros.common_parameters import CommonParameters
+from starrygazer_ros.statistics import Latency
 
-TOPICS = ("image", "sparse_depth")
 SHORTEST_PERIOD = 0.001  # s
+
+Verdict = tuple[bytes, str]
+"""Level of a ``DiagnosticStatus`` and the sentence that says why."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """One synchronised input topic.
+    """One input topic.
 
     Attributes:
         topic: resolved name.
@@ -25,6 +28,9 @@ class Input:
         waiting: messages that wait for their partner.
         refused: messages whose stamp cannot be used.
         age: seconds from the last message's stamp to its arrival, by the node's clock.
+        silence: seconds since the last message, or since the node listens.
+        publishers: how many there are.
+        mismatch: which of them this node cannot hear and why, empty if it can hear all.
     """
 
     topic: str
@@ -33,39 +39,118 @@ class Input:
     waiting: int = 0
     refused: int = 0
     age: float = 0.0
+    silence: float = 0.0
+    publishers: int = 0
+    mismatch: str = ""
 
 
-@dataclass(frozen=True)
-class Report:
-    """Everything that one diagnostics message says.
+def of_lifecycle(state: str, problem: str) -> Verdict | None:
+    """Verdict on a node that does not work; ``None`` if it is active.
 
-    Attributes:
+    Args:
         state: lifecycle state.
-        problem: why the node could not be configured, if so.
-        model: name and version of the model bundle.
-        backend: back end that really runs.
-        image: input topic of the camera image.
-        sparse_depth: input topic of the sparse depth.
-        time: when the report was made, monotonic seconds.
-        time_jumps: how often time went back.
-        camera_infos: CameraInfo messages received.
-        counts: what became of the pairs.
+        problem: why the last transition failed, empty if it did not.
     """
+    if problem:
+        return DiagnosticStatus.ERROR, problem
+    if state != "active":
+        return DiagnosticStatus.OK, f"not active, lifecycle state is {state}"
+    return None
 
-    state: str
-    image: Input
-    sparse_depth: Input
-    time: float = 0.0
-    problem: str = ""
-    model: str = ""
-    backend: str = ""
-    time_jumps: int = 0
-    camera_infos: int = 0
-    counts: Snapshot = field(default_factory=Snapshot)
+
+def of_input(now: Input, before: Input) -> Verdict | None:
+    """Verdict on an input that brought nothing usable in a period; ``None`` if it did."""
+    received, refused = now.received - before.received, now.refused - before.refused
+    if not received and now.mismatch:
+        return DiagnosticStatus.ERROR, (
+            f"nothing can arrive on {now.topic}: {now.mismatch}; make both match, here with the "
+            "parameters qos.*"
+        )
+    if not received:
+        return DiagnosticStatus.STALE, (
+            f"nothing received on {now.topic} for {now.silence:.0f} s: "
+            + (
+                "it has a publisher that sends nothing or whose messages are lost on the way, as "
+                "large images are without the Fast DDS profile of config/"
+                if now.publishers
+                else "nobody publishes it, check the name and the remapping"
+            )
+        )
+    if refused and refused == received:
+        return DiagnosticStatus.WARN, f"every message on {now.topic} has a negative stamp"
+    return None
+
+
+def of_stamps(inputs: Iterable[Input], limits: CommonParameters) -> Verdict | None:
+    """Verdict on inputs whose stamps are far from the node's clock; ``None`` if all are near."""
+    for now in inputs:
+        if 0 < limits.max_stamp_age < abs(now.age):
+            where = "behind" if now.age > 0 else "ahead of"
+            return DiagnosticStatus.WARN, (
+                f"stamps on {now.topic} are {abs(now.age):.1f} s {where} this node's clock (limit "
+                f"{limits.max_stamp_age:g} s): synchronise the machines' clocks, or with a bag set "
+                "use_sim_time and play it with --clock"
+            )
+    return None
+
+
+def of_latency(latency: Latency | None, limits: CommonParameters) -> Verdict | None:
+    """Verdict on the time from the inputs to the output; ``None`` if it is short enough."""
+    if latency is not None and 0 < limits.max_latency < latency.p95:
+        return DiagnosticStatus.WARN, (
+            f"1 of 20 outputs comes {latency.p95:.2f} s or more after its inputs (limit "
+            f"{limits.max_latency:g} s): use a smaller image, more threads or a faster back end"
+        )
+    return None
+
+
+def of_rate(outputs: int, period: float, limits: CommonParameters) -> Verdict | None:
+    """Verdict on the number of outputs in a period of seconds; ``None`` if it is large enough."""
+    # One more may be due just after the period: 10 Hz brings 9 to 11 messages in a second.
+    if limits.min_rate > 0 and outputs + 1 < limits.min_rate * period:
+        return DiagnosticStatus.WARN, (
+            f"{outputs / period:.1f} outputs per second (limit {limits.min_rate:g} Hz)"
+        )
+    return None
+
+
+def of_drops(dropped: int, total: int, limits: CommonParameters) -> Verdict | None:
+    """Verdict on the inputs that came to nothing in a period; ``None`` if they are few enough."""
+    if total and 0 < limits.max_drop_share < dropped / total:
+        return DiagnosticStatus.WARN, (
+            f"{dropped} of {total} inputs were dropped (limit {100 * limits.max_drop_share:.0f}%)"
+        )
+    return None
+
+
+def input_values(name: str, now: Input, before: Input, period: float) -> Iterator[tuple[str, str]]:
+    """Counters, rate and stamp age of an input."""
+    yield f"received {name}", str(now.received)
+    yield f"unmatched {name}", str(now.unmatched)
+    yield f"waiting {name}", str(now.waiting)
+    yield f"refused {name}", str(now.refused)
+    yield f"rate {name} Hz", rate(now.received - before.received, period)
+    yield f"stamp age {name} ms", f"{1000 * now.age:.1f}"
+
+
+def latency_values(latencies: Mapping[str, Latency]) -> Iterator[tuple[str, str]]:
+    """Percentiles by stage."""
+    for stage, latency in latencies.items():
+        yield f"latency {stage} p50 ms", f"{1000 * latency.p50:.2f}"
+        yield f"latency {stage} p95 ms", f"{1000 * latency.p95:.2f}"
+
+
+def rate(count: int, period: float) -> str:
+    """Events per second; a counter that was reset gives 0."""
+    return f"{max(0, count) / max(period, SHORTEST_PERIOD):.1f}"
 
 
 def to_message(
-    name: str, hardware_id: str, stamp: Time, report: Report, previous: Report
+    name: str,
+    hardware_id: str,
+    stamp: Time,
+    verdict: Verdict,
+    values: Iterable[tuple[str, str]],
 ) -> DiagnosticArray:
     """The diagnostics message of one period.
 
@@ -73,99 +158,17 @@ def to_message(
         name: of the status, conventionally starting with the node's name.
         hardware_id: what the status is about.
         stamp: now, by the node's clock.
-        report: now.
-        previous: one period before; rates are those between the two.
+        verdict: level and sentence.
+        values: keys and values.
     """
-    level, message = assess(report, previous)
-    values = [KeyValue(key=key, value=value) for key, value in _values(report, previous)]
+    level, message = verdict
     status = DiagnosticStatus(
-        level=level, name=name, message=message, hardware_id=hardware_id, values=values
+        level=level,
+        name=name,
+        message=message,
+        hardware_id=hardware_id,
+        values=[KeyValue(key=key, value=value) for key, value in values],
     )
     array = DiagnosticArray(status=[status])
     array.header.stamp = stamp
     return array
-
-
-def assess(report: Report, previous: Report) -> tuple[bytes, str]:
-    """Level and sentence for the period between two reports."""
-    if report.problem:
-        return DiagnosticStatus.ERROR, report.problem
-    if report.state != "active":
-        return DiagnosticStatus.OK, f"not active, lifecycle state is {report.state}"
-    for topic in TOPICS:
-        complaint = _assess_input(getattr(report, topic), getattr(previous, topic))
-        if complaint:
-            return DiagnosticStatus.WARN, complaint
-    counts, before_counts = report.counts, previous.counts
-    completed = counts.completed - before_counts.completed
-    failed = counts.failures - before_counts.failures
-    if failed:
-        causes = ", ".join(_grown(counts, before_counts))
-        level = DiagnosticStatus.WARN if completed else DiagnosticStatus.ERROR
-        return level, f"{failed} of {failed + completed} pairs failed: {causes}"
-    if counts.matched == before_counts.matched:
-        return DiagnosticStatus.WARN, (
-            "no image has a sparse depth within sync.slop: compare the stamps of both topics"
-        )
-    if counts.unwanted > before_counts.unwanted:
-        return DiagnosticStatus.OK, "idle: nobody is subscribed to an output"
-    if not completed:
-        return DiagnosticStatus.WARN, "busy: no depth image was finished in the last period"
-    warnings = [
-        cause
-        for cause, count in counts.warnings.items()
-        if count > before_counts.warnings.get(cause, 0)
-    ]
-    if warnings:
-        return DiagnosticStatus.WARN, f"depth is published, but: {', '.join(warnings)}"
-    return DiagnosticStatus.OK, "depth is published"
-
-
-def _assess_input(now: Input, before: Input) -> str:
-    """Why a topic brought nothing usable, or nothing."""
-    received, refused = now.received - before.received, now.refused - before.refused
-    if not received:
-        return f"nothing received on {now.topic}: is it published, and with a compatible QoS?"
-    if refused == received:
-        return f"every message on {now.topic} has a negative stamp"
-    return ""
-
-
-def _grown(counts: Snapshot, before: Snapshot) -> list[str]:
-    return [cause for cause, count in counts.failed.items() if count > before.failed.get(cause, 0)]
-
-
-def _values(report: Report, previous: Report) -> Iterator[tuple[str, str]]:
-    period = max(report.time - previous.time, SHORTEST_PERIOD)
-    yield "state", report.state
-    yield "model", report.model
-    yield "backend", report.backend
-    for name in TOPICS:
-        now, before = getattr(report, name), getattr(previous, name)
-        rate = max(0, now.received - before.received) / period
-        yield f"received {name}", str(now.received)
-        yield f"unmatched {name}", str(now.unmatched)
-        yield f"waiting {name}", str(now.waiting)
-        yield f"refused {name}", str(now.refused)
-        yield f"rate {name} Hz", f"{rate:.1f}"
-        yield f"stamp age {name} ms", f"{1000 * now.age:.1f}"
-    yield "received camera_info", str(report.camera_infos)
-    yield "time jumps", str(report.time_jumps)
-    counts = report.counts
-    rate = max(0, counts.completed - previous.counts.completed) / period
-    yield "matched", str(counts.matched)
-    yield "completed", str(counts.completed)
-    yield "rate completed Hz", f"{rate:.1f}"
-    yield "in work", str(counts.in_work)
-    yield "dropped replaced", str(counts.replaced)
-    yield "dropped no_subscriber", str(counts.unwanted)
-    yield "dropped deactivated", str(counts.discarded)
-    for cause, count in sorted(counts.failed.items()):
-        yield f"dropped {cause}", str(count)
-    for cause, count in sorted(counts.warnings.items()):
-        yield f"warning {cause}", str(count)
-    yield "sparse points", str(counts.sparse_points)
-    yield "occluded points", str(counts.occluded_points)
-    for stage, latency in counts.latencies.items():
-        yield f"latency {stage} p50 ms", f"{1000 * latency.p50:.2f}"
-        yield f"latency {stage} p95 ms", f"{1000 * latency.p95:.2f}"

@@ -1,198 +1,150 @@
-"""Parameters of the completion node: one table for declaration, validation and documentation."""
+"""Parameters of a node from a frozen dataclass: declaration, description, checks and changes.
+
+A table is a subclass of :class:`Parameters` with one field per parameter, for example
+:class:`~starrygazer_ros.completion_parameters.CompletionParameters`. Adding a parameter is adding
+a field.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import Field, dataclass, field, fields
-from typing import Any
+from dataclasses import Field, dataclass, field, fields, replace
+from enum import Enum
+from typing import Any, TypeVar
 
-from rcl_interfaces.msg import (
-    FloatingPointRange,
-    IntegerRange,
-    ParameterDescriptor,
-    SetParametersResult,
-)
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-from starrygazer_ros.backends import BACKENDS
-from starrygazer_ros.completion.completer import DEFAULT_MIN_SPARSE_POINTS
-from starrygazer_ros.messages import DEPTH_ENCODINGS
-
-RELIABILITIES = ("best_effort", "reliable")
+Table = TypeVar("Table", bound="Parameters")
 
 
-def _parameter(
+class When(Enum):
+    """When a parameter may change; the value is the word for it in the documentation."""
+
+    START = "start"
+    """Read once when the process starts, read-only afterwards."""
+    CONFIGURE = "configure"
+    """Read by the transition configure, so it may change in the state unconfigured only."""
+    RUNNING = "running"
+    """At any time, applied between two frames."""
+
+
+EXPLAINED = {
+    When.START: "read at start",
+    When.CONFIGURE: "may change in lifecycle state unconfigured only",
+    When.RUNNING: "may change at any time, applied between frames",
+}
+
+
+def parameter(
     name: str,
     default: Any,
     description: str,
+    when: When,
     choices: tuple[str, ...] = (),
     limits: tuple[float, float] | None = None,
-    read_only: bool = False,
 ) -> Any:
-    metadata = {
-        "name": name,
-        "description": description,
-        "choices": choices,
-        "limits": limits,
-        "read_only": read_only,
-    }
-    return field(default=default, metadata=metadata)
+    """A field of a table.
+
+    Args:
+        name: of the ROS parameter.
+        default: bool, int, float or str; its type is that of the parameter.
+        description: one sentence with the unit in brackets.
+        when: it may change.
+        choices: the values that are allowed, empty = all.
+        limits: the smallest and the largest value that are allowed, ``None`` = all.
+    """
+    metadata = {"name": name, "description": description, "when": when}
+    return field(default=default, metadata={**metadata, "choices": choices, "limits": limits})
 
 
 @dataclass(frozen=True)
-class NodeParameters:
-    """Values of all parameters.
+class Parameters:
+    """Base of the tables: all values of a node's parameters at one moment.
 
     Raises:
         ValueError: a value is not allowed; the message names the parameter and what is allowed.
     """
 
-    model: str = _parameter(
-        "model", "default", "Model bundle: name of an installed bundle or path of its folder."
-    )
-    backend: str = _parameter(
-        # Checked on configure like the model, so that the node stays alive to be told better.
-        "backend",
-        "auto",
-        f"Inference back end, one of {', '.join(BACKENDS)}; auto takes the fastest usable one.",
-    )
-    threads: int = _parameter("threads", 2, "CPU threads of one inference.", limits=(1, 256))
-    min_sparse_points: int = _parameter(
-        "min_sparse_points",
-        DEFAULT_MIN_SPARSE_POINTS,
-        "Sparse depth images with fewer valid points are refused.",
-        limits=(1, 1_000_000),
-    )
-    filter_occluded: bool = _parameter(
-        "filter_occluded",
-        True,
-        "Leave out background points seen past edges where the sparse depth is full of them.",
-    )
-    sync_slop: float = _parameter(
-        "sync.slop",
-        0.05,
-        "Stamps of image and sparse depth differ by less than this [s]; 0 = by nothing.",
-        limits=(0.0, 10.0),
-    )
-    sync_queue_size: int = _parameter(
-        "sync.queue_size",
-        10,
-        "Images and sparse depth images that wait for their partner, each.",
-        limits=(1, 1000),
-    )
-    autostart: bool = _parameter(
-        "autostart",
-        True,
-        "Configure and activate at start; otherwise wait for the lifecycle services.",
-        read_only=True,
-    )
-    depth_encoding: str = _parameter(
-        "depth_encoding",
-        "32FC1",
-        "Dense depth as 32FC1 (metres, NaN = unknown) or 16UC1 (millimetres, 0 = unknown).",
-        DEPTH_ENCODINGS,
-    )
-    points_organized: bool = _parameter(
-        "points.organized",
-        True,
-        "Keep the image's rows and columns in the cloud; otherwise leave out unknown points.",
-    )
-    input_reliability: str = _parameter(
-        "qos.input_reliability",
-        "best_effort",
-        "Reliability that the subscriptions ask for; best_effort matches every publisher.",
-        RELIABILITIES,
-    )
-    input_depth: int = _parameter(
-        "qos.input_depth", 5, "History depth of the subscriptions.", limits=(1, 1000)
-    )
-    output_reliability: str = _parameter(
-        "qos.output_reliability",
-        "reliable",
-        "Reliability that the publishers offer; reliable matches every subscription.",
-        RELIABILITIES,
-    )
-    output_depth: int = _parameter(
-        "qos.output_depth", 1, "History depth of the publishers.", limits=(1, 1000)
-    )
-
     def __post_init__(self) -> None:
-        for parameter in fields(self):
-            _check(parameter, getattr(self, parameter.name))
+        for entry in fields(self):
+            _check(entry, getattr(self, entry.name))
+        self.check_together()
 
-    def input_qos(self) -> QoSProfile:
-        """QoS of the subscriptions."""
-        return _qos(self.input_reliability, self.input_depth)
+    def check_together(self) -> None:
+        """Check values against each other, each being allowed by itself; tables extend this.
 
-    def output_qos(self) -> QoSProfile:
-        """QoS of the publishers."""
-        return _qos(self.output_reliability, self.output_depth)
+        Raises:
+            ValueError: the values do not go together.
+        """
 
 
-def declare(node: Node) -> None:
-    """Declare all parameters.
+def declare(node: Node, table: type[Parameters]) -> None:
+    """Declare all parameters of a table.
 
     Raises:
         rclpy.exceptions.ParameterException: an override from the command line or a file has the
             wrong type or is out of range.
     """
-    for parameter in fields(NodeParameters):
-        node.declare_parameter(
-            parameter.metadata["name"], parameter.default, _descriptor(parameter)
-        )
+    for entry in fields(table):
+        node.declare_parameter(entry.metadata["name"], entry.default, _descriptor(entry))
 
 
-def read(node: Node) -> NodeParameters:
+def read(node: Node, table: type[Table]) -> Table:
     """Current values of the declared parameters; integers for numbers with a fraction are fine.
 
     Raises:
-        ValueError: a value is not allowed.
+        ValueError: a value is not allowed, or the values do not go together.
     """
-    return NodeParameters(
-        **{
-            parameter.name: _as_declared(
-                parameter, node.get_parameter(parameter.metadata["name"]).value
-            )
-            for parameter in fields(NodeParameters)
-        }
-    )
+    values = {
+        entry.name: _as_declared(entry, node.get_parameter(entry.metadata["name"]).value)
+        for entry in fields(table)
+    }
+    return table(**values)
 
 
-def check_change(changes: Iterable[Parameter], unconfigured: bool) -> SetParametersResult:
-    """Answer to a request to set parameters.
+def changed(values: Table, changes: Iterable[Parameter], unconfigured: bool) -> Table:
+    """Values after a change of some of them, checked as a set.
 
     Args:
-        changes: the requested values; parameters of other owners (``use_sim_time``) pass.
-        unconfigured: the node is in the lifecycle state unconfigured; parameters are read when
-            it is configured, so later changes would have no effect and are refused.
+        values: before the change.
+        changes: the requested values; parameters of other owners (``use_sim_time``) are left out.
+        unconfigured: the node is in the lifecycle state unconfigured.
+
+    Raises:
+        ValueError: a parameter cannot change now, its value is not allowed, or the resulting values
+            do not go together.
     """
-    known = {parameter.metadata["name"]: parameter for parameter in fields(NodeParameters)}
+    entries = {entry.metadata["name"]: entry for entry in fields(values)}
+    new = {}
     for change in changes:
-        if change.name not in known:
+        entry = entries.get(change.name)
+        if entry is None:
             continue
-        if not unconfigured:
-            reason = f"{change.name} takes effect on configure: deactivate and clean up first"
-            return SetParametersResult(successful=False, reason=reason)
-        try:
-            parameter = known[change.name]
-            _check(parameter, _as_declared(parameter, change.value))
-        except ValueError as error:
-            return SetParametersResult(successful=False, reason=str(error))
-    return SetParametersResult(successful=True)
+        value = _as_declared(entry, change.value)
+        if value == getattr(values, entry.name) and type(value) is type(entry.default):
+            continue  # a whole file may be loaded into a running node if it says what is so already
+        if entry.metadata["when"] is When.START:
+            raise ValueError(f"{change.name} is read at start: set it there and start again")
+        if entry.metadata["when"] is When.CONFIGURE and not unconfigured:
+            raise ValueError(
+                f"{change.name} takes effect on configure: deactivate and clean up first"
+            )
+        new[entry.name] = value
+    return replace(values, **new)
 
 
-def _as_declared(parameter: Field[Any], value: Any) -> Any:
+def _as_declared(entry: Field[Any], value: Any) -> Any:
     """``1`` for a parameter that is a float is what everybody means by it."""
-    return float(value) if isinstance(parameter.default, float) and type(value) is int else value
+    return float(value) if isinstance(entry.default, float) and type(value) is int else value
 
 
-def _check(parameter: Field[Any], value: Any) -> None:
-    name = parameter.metadata["name"]
-    choices, limits = parameter.metadata["choices"], parameter.metadata["limits"]
-    if type(value) is not type(parameter.default):
-        expected = type(parameter.default).__name__
+def _check(entry: Field[Any], value: Any) -> None:
+    name = entry.metadata["name"]
+    choices, limits = entry.metadata["choices"], entry.metadata["limits"]
+    if type(value) is not type(entry.default):
+        expected = type(entry.default).__name__
         raise ValueError(f"{name} is a {expected}, got {value!r}")
     if choices and value not in choices:
         raise ValueError(f"{name} is one of {', '.join(choices)}, got '{value}'")
@@ -200,16 +152,17 @@ def _check(parameter: Field[Any], value: Any) -> None:
         raise ValueError(f"{name} is from {limits[0]} to {limits[1]}, got {value}")
 
 
-def _descriptor(parameter: Field[Any]) -> ParameterDescriptor:
-    choices, limits = parameter.metadata["choices"], parameter.metadata["limits"]
+def _descriptor(entry: Field[Any]) -> ParameterDescriptor:
+    when, choices, limits = (entry.metadata[key] for key in ("when", "choices", "limits"))
+    constraints = [f"one of {', '.join(choices)}"] if choices else []
     descriptor = ParameterDescriptor(
-        description=parameter.metadata["description"],
-        read_only=parameter.metadata["read_only"],
+        description=entry.metadata["description"],
+        read_only=when is When.START,
         # Else rclpy refuses the integer that users write for a round number; _check has the type.
-        dynamic_typing=isinstance(parameter.default, float),
-        additional_constraints=f"one of {', '.join(choices)}" if choices else "",
+        dynamic_typing=isinstance(entry.default, float),
+        additional_constraints="; ".join([*constraints, EXPLAINED[when]]),
     )
-    if limits and isinstance(parameter.default, float):
+    if limits and isinstance(entry.default, float):
         descriptor.floating_point_range = [
             FloatingPointRange(from_value=float(limits[0]), to_value=float(limits[1]))
         ]
@@ -218,16 +171,3 @@ def _descriptor(parameter: Field[Any]) -> ParameterDescriptor:
             IntegerRange(from_value=int(limits[0]), to_value=int(limits[1]), step=1)
         ]
     return descriptor
-
-
-def _qos(reliability: str, depth: int) -> QoSProfile:
-    policies = {
-        "best_effort": ReliabilityPolicy.BEST_EFFORT,
-        "reliable": ReliabilityPolicy.RELIABLE,
-    }
-    return QoSProfile(
-        reliability=policies[reliability],
-        durability=DurabilityPolicy.VOLATILE,
-        history=HistoryPolicy.KEEP_LAST,
-        depth=depth,
-    )

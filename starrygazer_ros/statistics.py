@@ -36,6 +36,7 @@ class Snapshot:
         warnings: things that went wrong without costing the depth image, by cause.
         sparse_points: valid sparse points of the last completed pair.
         occluded_points: those of them that were left out as occluded.
+        coverage: share of that pair's pixels that have a sparse point, 0..1.
         latencies: by stage.
     """
 
@@ -48,6 +49,7 @@ class Snapshot:
     warnings: Mapping[str, int] = field(default_factory=dict)
     sparse_points: int = 0
     occluded_points: int = 0
+    coverage: float = 0.0
     latencies: Mapping[str, Latency] = field(default_factory=dict)
 
     @property
@@ -71,6 +73,7 @@ class Statistics:
         self._failed: Counter[str] = Counter()
         self._warnings: Counter[str] = Counter()
         self._sparse_points = self._occluded_points = 0
+        self._coverage = 0.0
         self._latencies: dict[str, deque[float]] = {}
 
     def count_matched(self) -> None:
@@ -100,7 +103,11 @@ class Statistics:
             self._warnings[cause] += 1
 
     def count_completed(
-        self, sparse_points: int, seconds: Mapping[str, float], occluded_points: int = 0
+        self,
+        sparse_points: int,
+        seconds: Mapping[str, float],
+        occluded_points: int = 0,
+        coverage: float = 0.0,
     ) -> None:
         """A pair was completed and its dense depth published.
 
@@ -108,10 +115,12 @@ class Statistics:
             sparse_points: its valid sparse points.
             seconds: duration of the stages so far, see :meth:`record_latencies`.
             occluded_points: those of them that were left out.
+            coverage: share of the pixels that have a sparse point, 0..1.
         """
         with self._lock:
             self._counts["completed"] += 1
             self._sparse_points, self._occluded_points = sparse_points, occluded_points
+            self._coverage = coverage
         self.record_latencies(seconds)
 
     def record_latencies(self, seconds: Mapping[str, float]) -> None:
@@ -131,6 +140,7 @@ class Statistics:
                 warnings=dict(self._warnings),
                 sparse_points=self._sparse_points,
                 occluded_points=self._occluded_points,
+                coverage=self._coverage,
             )
         percentiles = {stage: _percentiles(values) for stage, values in latencies.items()}
         return Snapshot(**{**vars(snapshot), "latencies": percentiles})

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from rclpy.duration import Duration
 from sensor_msgs.msg import Image
 
 from starrygazer_ros.messages import MessageError
@@ -48,6 +49,9 @@ class Matcher(Protocol):
 
     def clear(self, queue: int) -> None:
         """Empty a queue."""
+
+    def change(self, slop: float, queue_size: int) -> None:
+        """Match so from the next message on; what waits goes on waiting."""
 
 
 class PrivateMatcher:
@@ -99,6 +103,11 @@ class PrivateMatcher:
         self._unmatched[queue] += len(self._queues[queue])
         self._queues[queue].clear()
 
+    def change(self, slop: float, queue_size: int) -> None:
+        """See :class:`Matcher`."""
+        self._slop = int(slop * NANOSECONDS)
+        self._queue_size = queue_size
+
 
 class MessageFiltersMatcher:
     """``message_filters.ApproximateTimeSynchronizer``; same arguments as the private one."""
@@ -129,6 +138,11 @@ class MessageFiltersMatcher:
     def clear(self, queue: int) -> None:
         """See :class:`Matcher`."""
         self._synchronizer.queues[queue].clear()
+
+    def change(self, slop: float, queue_size: int) -> None:
+        """See :class:`Matcher`; ``message_filters`` reads both with each message."""
+        self._synchronizer.slop = Duration(seconds=slop)
+        self._synchronizer.queue_size = queue_size
 
     def _count_pair(self, image: Image, sparse_depth: Image) -> None:
         self._matched += 1
@@ -197,6 +211,13 @@ class PairSynchronizer:
     def unmatched(self, topic: int) -> int:
         """Messages of a topic that left without a partner."""
         return self._matcher.unmatched(topic)
+
+    def change(self, slop: float, queue_size: int) -> None:
+        """Match by another slop [s] and queue size from the next message on, without a loss.
+
+        What waits goes on waiting; a shorter queue drops its oldest with the next message.
+        """
+        self._matcher.change(max(slop, SMALLEST_SLOP), queue_size)
 
     def clear(self) -> None:
         """Drop what waits, as unmatched, and forget the time."""

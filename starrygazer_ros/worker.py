@@ -14,7 +14,8 @@ class NewestWorker(Generic[Item]):
 
     Args:
         process: called in the thread with each item; must not raise.
-        on_replaced: called in the thread of :meth:`put` for each item that a newer one replaced.
+        on_replaced: called for each item that a newer one replaced, in the thread of :meth:`put`
+            or :meth:`newest`.
         name: name of the thread.
     """
 
@@ -43,6 +44,18 @@ class NewestWorker(Generic[Item]):
             self._condition.notify()
         if replaced:
             self._on_replaced()
+
+    def newest(self, item: Item) -> Item:
+        """The item that came after the one in work, which it replaces; that one if none came.
+
+        For ``process``, which may have had to wait before it could begin.
+        """
+        with self._condition:
+            newer, self._waiting = self._waiting, None
+        if newer is None:
+            return item
+        self._on_replaced()
+        return newer
 
     def stop(self) -> int:
         """Finish the item in work and join the thread.

@@ -9,132 +9,133 @@ pytest.importorskip("diagnostic_msgs", reason="diagnostic_msgs is needed: see re
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from starrygazer_ros.diagnostics import Input, Report, assess, to_message
-from starrygazer_ros.statistics import Latency, Snapshot
-
-OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-BEFORE = Report(state="active", image=Input("/image"), sparse_depth=Input("/sparse_depth"))
-GOOD = replace(
-    BEFORE,
-    time=2.0,
-    image=Input("/image", received=10),
-    sparse_depth=Input("/sparse_depth", received=10),
-    counts=Snapshot(matched=10, completed=10),
+from starrygazer_ros.common_parameters import CommonParameters
+from starrygazer_ros.diagnostics import (
+    Input,
+    input_values,
+    latency_values,
+    of_drops,
+    of_input,
+    of_latency,
+    of_lifecycle,
+    of_rate,
+    of_stamps,
+    to_message,
 )
+from starrygazer_ros.statistics import Latency
+
+BEFORE = Input("/image", received=3)
 
 
-@pytest.mark.parametrize(
-    ("report", "level", "part"),
-    [
-        (GOOD, OK, "depth is published"),
-        (replace(GOOD, problem="bundle: bad"), ERROR, "bundle: bad"),
-        (replace(GOOD, state="inactive"), OK, "inactive"),
-        (replace(GOOD, image=Input("/image")), WARN, "nothing received on /image"),
-        (replace(GOOD, sparse_depth=Input("/sparse_depth")), WARN, "on /sparse_depth"),
-        (replace(GOOD, counts=Snapshot()), WARN, "sync.slop"),
-        (
-            replace(GOOD, image=Input("/image", received=10, refused=10), counts=Snapshot()),
-            WARN,
-            "negative stamp",
-        ),
-        (replace(GOOD, counts=Snapshot(matched=9, failed={"x": 9})), ERROR, "9 of 9 pairs failed"),
-        (
-            replace(GOOD, counts=Snapshot(matched=9, completed=6, failed={"x": 2, "y": 1})),
-            WARN,
-            "3 of 9 pairs failed: x, y",
-        ),
-        (replace(GOOD, counts=Snapshot(matched=9, unwanted=9)), OK, "nobody"),
-        (replace(GOOD, counts=Snapshot(matched=9)), WARN, "busy"),
-        (
-            replace(GOOD, counts=Snapshot(matched=9, completed=9, warnings={"no_camera_info": 9})),
-            WARN,
-            "no_camera_info",
-        ),
-    ],
-)
-def test_says_how_the_node_fares(report, level, part):
-    actual, message = assess(report, BEFORE)
-    assert actual == level
-    assert part in message
+def test_an_active_node_is_judged_by_its_work():
+    assert of_lifecycle("active", "") is None
 
 
-def test_judges_the_last_period_only():
-    long_ago = replace(GOOD, counts=Snapshot(matched=10, completed=5, failed={"x": 5}))
-    now = replace(
-        long_ago,
-        image=Input("/image", received=20),
-        sparse_depth=Input("/sparse_depth", received=20),
-        counts=Snapshot(matched=20, completed=15, failed={"x": 5}),
+def test_a_node_that_is_not_active_says_so_and_is_well():
+    assert of_lifecycle("inactive", "") == (
+        DiagnosticStatus.OK,
+        "not active, lifecycle state is inactive",
     )
-    assert assess(now, long_ago)[0] == OK
 
 
-def test_writes_counters_rates_and_latencies_as_values():
-    report = replace(
-        GOOD,
-        image=Input("/image", received=30, unmatched=15, waiting=4, refused=1, age=0.1),
-        model="default 1.0",
-        backend="onnxruntime",
-        camera_infos=4,
-        time_jumps=1,
-        counts=Snapshot(
-            matched=10,
-            completed=4,
-            replaced=3,
-            failed={"size_mismatch": 2},
-            warnings={"no_camera_info": 1},
-            sparse_points=99,
-            occluded_points=7,
-            latencies={"node": Latency(0.012, 0.034)},
-        ),
-    )
-    message = to_message("node: completion", "/node", Time(sec=5), report, BEFORE)
+def test_a_failed_transition_is_an_error_with_its_reason():
+    verdict = of_lifecycle("unconfigured", "bundle_not_found: x")
+    assert verdict == (DiagnosticStatus.ERROR, "bundle_not_found: x")
+
+
+def test_writes_one_status_with_values():
+    verdict = (DiagnosticStatus.WARN, "slow")
+    message = to_message("node: completion", "/node", Time(sec=5), verdict, [("rate", "1.0")])
     assert message.header.stamp.sec == 5
     status = message.status[0]
     assert isinstance(status.level, bytes)
+    assert (status.level, status.message) == verdict
     assert (status.name, status.hardware_id) == ("node: completion", "/node")
-    values = {value.key: value.value for value in status.values}
-    assert values == {
-        "state": "active",
-        "model": "default 1.0",
-        "backend": "onnxruntime",
-        "received image": "30",
-        "unmatched image": "15",
-        "waiting image": "4",
-        "refused image": "1",
-        "rate image Hz": "15.0",
-        "stamp age image ms": "100.0",
-        "received sparse_depth": "10",
-        "unmatched sparse_depth": "0",
-        "waiting sparse_depth": "0",
-        "refused sparse_depth": "0",
-        "rate sparse_depth Hz": "5.0",
-        "stamp age sparse_depth ms": "0.0",
-        "received camera_info": "4",
-        "time jumps": "1",
-        "matched": "10",
-        "completed": "4",
-        "rate completed Hz": "2.0",
-        "in work": "1",
-        "dropped replaced": "3",
-        "dropped no_subscriber": "0",
-        "dropped deactivated": "0",
-        "dropped size_mismatch": "2",
-        "warning no_camera_info": "1",
-        "sparse points": "99",
-        "occluded points": "7",
-        "latency node p50 ms": "12.00",
-        "latency node p95 ms": "34.00",
+    assert [(value.key, value.value) for value in status.values] == [("rate", "1.0")]
+
+
+def test_an_input_that_brings_messages_is_well():
+    assert of_input(Input("/image", received=4), BEFORE) is None
+
+
+@pytest.mark.parametrize(
+    ("publishers", "reason"), [(0, "nobody publishes it"), (1, "a publisher that sends nothing")]
+)
+def test_a_silent_input_is_stale_and_says_since_when_and_why(publishers, reason):
+    level, message = of_input(replace(BEFORE, silence=4.2, publishers=publishers), BEFORE)
+    assert level == DiagnosticStatus.STALE
+    assert "nothing received on /image for 4 s" in message
+    assert reason in message
+
+
+def test_a_mismatch_is_an_error_only_while_nothing_arrives():
+    mismatch = "/camera publishes …"
+    assert of_input(replace(BEFORE, mismatch=mismatch), BEFORE) == (
+        DiagnosticStatus.ERROR,
+        f"nothing can arrive on /image: {mismatch}; make both match, here with the parameters "
+        "qos.*",
+    )
+    assert of_input(replace(BEFORE, received=4, mismatch=mismatch), BEFORE) is None
+
+
+@pytest.mark.parametrize(
+    ("age", "part"), [(1.6, "1.6 s behind"), (-2.0, "2.0 s ahead of"), (1.4, None), (-1.4, None)]
+)
+def test_judges_stamps_by_their_distance_from_the_clock(age, part):
+    limits = CommonParameters(max_stamp_age=1.5)
+    verdict = of_stamps([Input("/image"), Input("/sparse_depth", age=age)], limits)
+    if part is None:
+        assert verdict is None
+    else:
+        assert verdict[0] == DiagnosticStatus.WARN
+        assert f"stamps on /sparse_depth are {part} this node's clock (limit 1.5 s)" in verdict[1]
+
+
+def test_judges_the_slow_outputs_and_not_the_typical_one():
+    limits = CommonParameters(max_latency=0.2)
+    assert of_latency(None, limits) is None
+    assert of_latency(Latency(0.19, 0.2), limits) is None
+    assert of_latency(Latency(0.1, 0.3), limits)[0] == DiagnosticStatus.WARN
+
+
+def test_a_rate_may_miss_one_output_in_a_period():
+    limits = CommonParameters(min_rate=10.0)
+    assert of_rate(9, 1.0, limits) is None
+    assert of_rate(8, 1.0, limits) == (
+        DiagnosticStatus.WARN,
+        "8.0 outputs per second (limit 10 Hz)",
+    )
+
+
+def test_judges_the_share_of_dropped_inputs():
+    limits = CommonParameters(max_drop_share=0.25)
+    assert of_drops(0, 0, limits) is None
+    assert of_drops(1, 4, limits) is None
+    assert of_drops(2, 4, limits) == (
+        DiagnosticStatus.WARN,
+        "2 of 4 inputs were dropped (limit 25%)",
+    )
+
+
+def test_zero_switches_every_threshold_off():
+    off = CommonParameters(max_stamp_age=0.0, max_latency=0.0, min_rate=0.0, max_drop_share=0.0)
+    assert of_stamps([Input("/image", age=1e9)], off) is None
+    assert of_latency(Latency(9.0, 9.0), off) is None
+    assert of_rate(0, 1.0, off) is None
+    assert of_drops(9, 9, off) is None
+
+
+def test_shows_rates_of_the_time_that_passed_and_percentiles_in_milliseconds():
+    now = Input("/image", received=13, unmatched=2, waiting=1, refused=4, age=0.25)
+    assert dict(input_values("image", now, BEFORE, 2.0)) == {
+        "received image": "13",
+        "unmatched image": "2",
+        "waiting image": "1",
+        "refused image": "4",
+        "rate image Hz": "5.0",
+        "stamp age image ms": "250.0",
     }
-
-
-@pytest.mark.parametrize(("seconds", "rate"), [(0.5, "20.0"), (4.0, "2.5")])
-def test_rates_are_those_of_the_time_that_passed(seconds, rate):
-    report = replace(GOOD, time=BEFORE.time + seconds)
-    status = to_message("node", "/node", Time(), report, BEFORE).status[0]
-    values = {value.key: value.value for value in status.values}
-    assert values["rate image Hz"] == values["rate completed Hz"] == rate
-
-
-def test_two_reports_of_one_moment_are_no_error():
-    assert to_message("node", "/node", Time(), BEFORE, BEFORE)
+    assert dict(latency_values({"mde": Latency(0.0125, 0.5)})) == {
+        "latency mde p50 ms": "12.50",
+        "latency mde p95 ms": "500.00",
+    }

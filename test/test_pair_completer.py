@@ -5,8 +5,10 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is needed: see requirements/")
 
-from integration.harness import image_message, sparse_depth_message
+from bundles import expected_depth
+from integration.harness import image_message, sparse_depth_array, sparse_depth_message
 from starrygazer_ros.completion import DepthCompleter
+from starrygazer_ros.completion_parameters import CompletionParameters
 from starrygazer_ros.nodes.pair_completer import Pair, PairCompleter
 
 
@@ -92,6 +94,47 @@ def test_a_missing_calibration_is_a_warning_that_names_its_cause(complete_with):
     counts, lines = complete_with(FakeOutputs(), with_calibration=False)
     assert (counts.completed, counts.warnings) == (1, {"no_camera_info": 1})
     assert lines[0].startswith("no_camera_info: ")
+
+
+def test_one_pair_sees_one_set_of_parameters(tiny_bundle):
+    completer = DepthCompleter.from_bundle(str(tiny_bundle))
+    outputs = FakeOutputs()
+    outputs.change = lambda values: outputs.published.append(values.depth_encoding)
+    pairs = PairCompleter(completer, outputs, FakeLogger())
+    points = int(np.count_nonzero(sparse_depth_array()))
+    changed = CompletionParameters(min_sparse_points=points + 1, depth_encoding="16UC1")
+
+    def newest(pair):
+        pairs.change(changed)  # while this pair is in work
+        return pair
+
+    pair = Pair(image_message(), sparse_depth_message(), 0.0)
+    pairs.process(pair, newest)
+    assert outputs.published == ["depth", "confidence"]  # no calibration
+    pairs.process(pair)
+    pairs.process(pair)
+    assert outputs.published[2:] == ["16UC1"]
+    assert pairs.statistics.snapshot().failed == {"too_few_sparse_points": 2}
+
+
+def test_completes_the_pair_that_is_newest_when_its_turn_comes(tiny_bundle):
+    completer = DepthCompleter.from_bundle(str(tiny_bundle))
+    outputs = FakeOutputs()
+    depths = []
+    outputs.publish_depth = lambda depth, header: depths.append((depth[0, 0], header.frame_id))
+    pairs = PairCompleter(completer, outputs, FakeLogger())
+    old, new = (Pair(image_message(grey), sparse_depth_message(), 0.0) for grey in (51, 102))
+    old.image.header.frame_id, new.image.header.frame_id = "old", "new"
+    in_turn = []
+
+    def newest(pair):
+        in_turn.append(completer.turn._owner is not None)
+        assert pair is old
+        return new
+
+    pairs.process(old, newest)
+    assert in_turn == [True]
+    assert depths == [(pytest.approx(expected_depth(sparse_depth_array(), 102)), "new")]
 
 
 def test_trouble_with_the_depth_is_a_failure(complete_with):

@@ -11,7 +11,7 @@ import yaml
 
 pytest.importorskip("rclpy", reason="rclpy is needed for the node's parameters")
 
-from starrygazer_ros.parameters import NodeParameters
+from starrygazer_ros.completion_parameters import CompletionParameters
 
 
 def rows(repository: Path, heading: str) -> list[list[str]]:
@@ -21,11 +21,18 @@ def rows(repository: Path, heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:]]
 
 
-def test_parameter_table_has_every_parameter_with_its_default(repository: Path) -> None:
-    documented = {row[0].strip("`"): row[1].strip("`") for row in rows(repository, "Parameters")}
+def test_parameter_table_says_defaults_and_when_they_may_change(
+    repository: Path,
+) -> None:
+    documented = {
+        row[0].strip("`"): (row[1].strip("`"), row[2]) for row in rows(repository, "Parameters")
+    }
     declared = {
-        parameter.metadata["name"]: yaml.safe_dump(parameter.default).split("\n")[0]
-        for parameter in fields(NodeParameters)
+        parameter.metadata["name"]: (
+            yaml.safe_dump(parameter.default).split("\n")[0],
+            parameter.metadata["when"].value,
+        )
+        for parameter in fields(CompletionParameters)
     }
     assert documented == declared
 
@@ -33,7 +40,7 @@ def test_parameter_table_has_every_parameter_with_its_default(repository: Path) 
 def test_topic_table_has_every_topic_of_the_sources(repository: Path) -> None:
     documented = {re.findall(r"`([^`]+)`", row[1])[0] for row in rows(repository, "Topics")}
     nodes = repository / "starrygazer_ros" / "nodes"
-    source = "".join((nodes / f).read_text() for f in ("lifecycle.py", "outputs.py"))
+    source = "".join((nodes / f).read_text() for f in ("managed.py", "completion.py", "outputs.py"))
     published = set(re.findall(r'publisher\(\w+, "([^"]+)", ', source))
     subscribed = set(re.findall(r'\(\w+, "(\w+)", self\._on_\w+\)', source))
     assert len(published) == 5

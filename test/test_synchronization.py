@@ -236,3 +236,23 @@ def test_messages_that_overtake_each_other_are_no_jump_in_time(make):
         synchronizer.add_sparse_depth(message(stamp))
     assert pairs == [(1.0, 1.0), (1.1, 1.1), (1.2, 1.2)]
     assert synchronizer.time_jumps == 0
+
+
+def test_a_changed_rule_finds_what_waited_before(make):
+    synchronizer, pairs = make(slop=0.01, queue_size=2)
+    for stamp in (1.0, 2.0):
+        synchronizer.add_image(message(stamp))
+    synchronizer.add_sparse_depth(message(1.1))
+    assert pairs == []
+    synchronizer.change(slop=0.2, queue_size=3)
+    synchronizer.add_image(message(3.0))
+    assert synchronizer.waiting(IMAGE) == 3
+    synchronizer.add_sparse_depth(message(2.1))
+    assert pairs == [(2.0, 2.1)]
+    synchronizer.change(slop=0.0, queue_size=1)
+    synchronizer.add_sparse_depth(message(3.1))
+    synchronizer.add_image(message(4.0))
+    synchronizer.add_sparse_depth(message(4.0))
+    assert pairs == [(2.0, 2.1), (4.0, 4.0)]
+    assert synchronizer.time_jumps == 0
+    assert_accounted(synchronizer)

@@ -102,3 +102,27 @@ def test_stop_drops_what_waits_behind_a_long_item(recorder):
     stopper.join(TIMEOUT)
     assert dropped == [1]
     assert recorder.processed == [1]
+
+
+def test_work_that_had_to_wait_may_go_on_with_the_newest_item(recorder):
+    done = threading.Event()
+    processed = []
+
+    def process(item):
+        recorder.started.release()
+        assert recorder.go_on.acquire(timeout=TIMEOUT)
+        processed.append(worker.newest(item))
+        processed.append(worker.newest(item))  # nothing has come since
+        done.set()
+
+    worker = NewestWorker(process, recorder.count_replaced)
+    worker.start()
+    worker.put(1)
+    assert recorder.started.acquire(timeout=TIMEOUT)
+    for item in (2, 3):
+        worker.put(item)
+    recorder.go_on.release()
+    assert done.wait(TIMEOUT)
+    assert worker.stop() == 0
+    assert processed == [3, 1]
+    assert recorder.replaced == 2

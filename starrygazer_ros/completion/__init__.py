@@ -2,6 +2,7 @@
 
 from starrygazer_ros.completion.bundle import ModelBundle
 from starrygazer_ros.completion.completer import CompletionResult, DepthCompleter
+from starrygazer_ros.completion.engines import SharedEngines
 from starrygazer_ros.completion.errors import (
     BackendUnavailableError,
     BundleError,
@@ -39,6 +40,7 @@ __all__ = [
     "Intrinsics",
     "ModelBundle",
     "SelfCheckError",
+    "SharedEngines",
     "SizeMismatchError",
     "SparseDepthFormatError",
     "SparseDepthValueError",

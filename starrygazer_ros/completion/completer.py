@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from starrygazer_ros import backends
-from starrygazer_ros.completion.bundle import EngineSpec, ModelBundle
+from starrygazer_ros.completion.bundle import ModelBundle
+from starrygazer_ros.completion.engines import Engines, SharedEngines
 from starrygazer_ros.completion.errors import (
-    BundleGraphError,
     ImageFormatError,
     ImageSizeError,
     SelfCheckError,
@@ -23,6 +22,7 @@ from starrygazer_ros.completion.errors import (
     TooFewSparsePointsError,
 )
 from starrygazer_ros.completion.occlusion import occluded_points
+from starrygazer_ros.fair_lock import FairLock
 
 DEFAULT_MIN_SPARSE_POINTS = 5
 NEAREST = 1e-6  # metres; what is nearer is no measurement, and its logarithm would spoil the others
@@ -51,7 +51,8 @@ class CompletionResult:
 class DepthCompleter:
     """Completes sparse metric depth with the help of the image.
 
-    Not thread-safe: use one completer per thread.
+    Not thread-safe: use one completer per thread. Completers of several threads may share their
+    engines, which then work for one at a time, the longest waiting first.
 
     Args:
         bundle: a verified model bundle.
@@ -60,6 +61,8 @@ class DepthCompleter:
         min_sparse_points: fewer valid sparse points than this are refused.
         filter_occluded: leave out background points seen past edges where the sparse depth is full
             of them, see :func:`~starrygazer_ros.completion.occlusion.occluded_points`.
+        shared: where engines that others use already come from; ``None`` loads them for this
+            completer alone.
 
     Raises:
         BackendUnavailableError: the back end cannot run here.
@@ -74,6 +77,7 @@ class DepthCompleter:
         threads: int = 2,
         min_sparse_points: int = DEFAULT_MIN_SPARSE_POINTS,
         filter_occluded: bool = True,
+        shared: SharedEngines | None = None,
     ) -> None:
         if threads < 1:
             raise ValueError(f"threads must be at least 1, got {threads}")
@@ -82,15 +86,8 @@ class DepthCompleter:
         self.bundle = bundle
         self.min_sparse_points = min_sparse_points
         self.filter_occluded = filter_occluded
-        self._mde = backends.load_engine(bundle.mde.path, backend, threads)
-        self._refinement = backends.load_engine(bundle.refinement.path, backend, threads)
-        _check_graph(self._mde, bundle.mde, {"image"}, {"relative_depth"})
-        _check_graph(
-            self._refinement,
-            bundle.refinement,
-            {"image", "relative_depth", "sparse_depth"},
-            {"depth", "confidence"},
-        )
+        load = Engines if shared is None else shared.load
+        self._engines = load(bundle, backend, threads)
 
     @classmethod
     def from_bundle(
@@ -100,6 +97,7 @@ class DepthCompleter:
         threads: int = 2,
         min_sparse_points: int = DEFAULT_MIN_SPARSE_POINTS,
         filter_occluded: bool = True,
+        shared: SharedEngines | None = None,
     ) -> DepthCompleter:
         """Load a bundle by name (``"default"``) or folder; see the constructor.
 
@@ -108,12 +106,17 @@ class DepthCompleter:
             BackendUnavailableError: the back end cannot run here.
         """
         bundle = ModelBundle.load(name_or_path)
-        return cls(bundle, backend, threads, min_sparse_points, filter_occluded)
+        return cls(bundle, backend, threads, min_sparse_points, filter_occluded, shared)
 
     @property
     def backend_description(self) -> str:
         """Back end and device that really run."""
-        return self._refinement.description
+        return self._engines.refinement.description
+
+    @property
+    def turn(self) -> FairLock:
+        """Held by :meth:`complete`; take it before to choose the image when one's turn has come."""
+        return self._engines.turn
 
     def complete(
         self, image: NDArray[np.uint8], sparse_depth: NDArray[np.float32]
@@ -129,16 +132,17 @@ class DepthCompleter:
             InputError: one of its subclasses, each with what is wrong and what to do.
             InferenceError: the back end failed.
         """
-        clock = _StageClock()
-        sparse_depth = self._check(image, sparse_depth)
-        clock.lap("check")
-        occluded = 0
-        if self.filter_occluded:
-            hidden = occluded_points(sparse_depth)
-            occluded = int(np.count_nonzero(hidden))
-            sparse_depth[hidden] = 0  # a copy, made by the check
-            clock.lap("occlusion")
-        return replace(self._complete(image, sparse_depth, clock), occluded_points=occluded)
+        with self.turn:
+            clock = _StageClock()
+            sparse_depth = self._check(image, sparse_depth)
+            clock.lap("check")
+            occluded = 0
+            if self.filter_occluded:
+                hidden = occluded_points(sparse_depth)
+                occluded = int(np.count_nonzero(hidden))
+                sparse_depth[hidden] = 0  # a copy, made by the check
+                clock.lap("occlusion")
+            return replace(self._complete(image, sparse_depth, clock), occluded_points=occluded)
 
     def _complete(
         self, image: NDArray[np.uint8], sparse_depth: NDArray[np.float32], clock: _StageClock
@@ -148,7 +152,7 @@ class DepthCompleter:
         mde_input = _to_tensor(_resize(image, *self.bundle.mde_size(height, width)))
         clock.lap("prepare_mde")
 
-        relative_depth = self._mde.run({"image": mde_input})["relative_depth"]
+        relative_depth = self._engines.mde.run({"image": mde_input})["relative_depth"]
         clock.lap("mde")
 
         relative_depth = _resize(relative_depth[0, 0], height, width)
@@ -160,7 +164,7 @@ class DepthCompleter:
         }
         clock.lap("prepare_refinement")
 
-        outputs = self._refinement.run(refinement_inputs)
+        outputs = self._engines.refinement.run(refinement_inputs)
         clock.lap("refinement")
 
         depth = outputs["depth"][0, 0, :height, :width]
@@ -181,7 +185,8 @@ class DepthCompleter:
         """
         golden = self.bundle.golden()
         # Not complete(): the user's min_sparse_points is not meant for the golden input.
-        depth = self._complete(golden.image, golden.sparse_depth, _StageClock()).depth
+        with self.turn:
+            depth = self._complete(golden.image, golden.sparse_depth, _StageClock()).depth
         difference = float(np.max(np.abs(depth - golden.depth) / golden.depth))
         if not difference <= golden.tolerance:  # also catches NaN
             raise SelfCheckError(
@@ -227,16 +232,6 @@ class DepthCompleter:
                 "needed: check the projection into the image, or lower min_sparse_points"
             )
         return np.where(valid, sparse_depth, np.float32(0))
-
-
-def _check_graph(
-    engine: backends.Engine, spec: EngineSpec, inputs: set[str], outputs: set[str]
-) -> None:
-    if engine.inputs != inputs or engine.outputs != outputs:
-        raise BundleGraphError(
-            f"{spec.path} maps {sorted(engine.inputs)} to {sorted(engine.outputs)}, expected "
-            f"{sorted(inputs)} to {sorted(outputs)}: export the bundle again"
-        )
 
 
 def _is_array(value: object, dtype: type[np.generic], dimensions: int) -> bool:

@@ -10,13 +10,13 @@ from std_msgs.msg import Header
 
 from starrygazer_ros.calibration import Calibration
 from starrygazer_ros.completion import CompletionResult, back_project
+from starrygazer_ros.completion_parameters import CompletionParameters
 from starrygazer_ros.messages import (
     camera_info_to_message,
     cloud_to_message,
     confidence_to_message,
     depth_to_message,
 )
-from starrygazer_ros.parameters import NodeParameters
 
 
 class Outputs:
@@ -25,9 +25,12 @@ class Outputs:
     Args:
         node: owner of the publishers.
         parameters: encodings and QoS.
+
+    Attributes:
+        publishers: all of them.
     """
 
-    def __init__(self, node: LifecycleNode, parameters: NodeParameters) -> None:
+    def __init__(self, node: LifecycleNode, parameters: CompletionParameters) -> None:
         qos = parameters.output_qos()
         self._node = node
         self._parameters = parameters
@@ -35,17 +38,21 @@ class Outputs:
         self._camera_info = node.create_lifecycle_publisher(CameraInfo, "depth/camera_info", qos)
         self._points = node.create_lifecycle_publisher(PointCloud2, "depth/points", qos)
         self._confidence = node.create_lifecycle_publisher(Image, "depth/confidence", qos)
-        self._publishers = (self._depth, self._camera_info, self._points, self._confidence)
+        self.publishers = (self._depth, self._camera_info, self._points, self._confidence)
+
+    def change(self, parameters: CompletionParameters) -> None:
+        """Use other encodings from the next message on; the QoS stays."""
+        self._parameters = parameters
 
     def destroy(self) -> None:
         """Destroy the publishers."""
-        for publisher in self._publishers:
+        for publisher in self.publishers:
             self._node.destroy_lifecycle_publisher(publisher)
 
     @property
     def wanted(self) -> bool:
         """Somebody listens to an output; camera_info, too, is only there for completed depth."""
-        return any(_wanted(publisher) for publisher in self._publishers)
+        return any(_wanted(publisher) for publisher in self.publishers)
 
     @property
     def calibration_wanted(self) -> bool:

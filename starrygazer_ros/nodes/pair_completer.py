@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,14 +13,12 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import Image
 
 from starrygazer_ros.calibration import CalibrationCache
-from starrygazer_ros.completion import CompletionError, CompletionResult, DepthCompleter
+from starrygazer_ros.completion import CompletionResult, DepthCompleter
+from starrygazer_ros.completion_parameters import CompletionParameters
 from starrygazer_ros.messages import image_from_message, sparse_depth_from_message
+from starrygazer_ros.nodes.faults import FaultLog
 from starrygazer_ros.nodes.outputs import Outputs
 from starrygazer_ros.statistics import Statistics
-from starrygazer_ros.throttle import Throttle
-
-LOG_PERIOD = 5.0  # s between two log lines of the same cause
-INTERNAL_ERROR = "internal_error"
 
 
 @dataclass(frozen=True)
@@ -47,47 +44,72 @@ class PairCompleter:
         self.calibrations = CalibrationCache()
         self._completer = completer
         self._outputs = outputs
-        self._logger = logger
-        self._throttle = Throttle(LOG_PERIOD)
+        self._faults = FaultLog(logger)
+        self._wanted: CompletionParameters | None = None
+        self._applied: CompletionParameters | None = None
 
-    def process(self, pair: Pair) -> None:
-        """Complete and publish a pair, or count and log why not; never raises."""
+    def change(self, values: CompletionParameters) -> None:
+        """Use other parameters from the next pair on; called by any thread."""
+        self._wanted = values
+
+    def process(self, pair: Pair, newest: Callable[[Pair], Pair] = lambda pair: pair) -> None:
+        """Complete and publish a pair, or count and log why not; never raises.
+
+        Args:
+            pair: to complete.
+            newest: gives the pair to complete instead when the completer is free for it.
+        """
         try:
+            self._apply_change()
             if not self._outputs.wanted:
                 self.statistics.count_unwanted()
                 return
-            image, result = self._publish_depth(pair)
+            pair, image, result = self._publish_depth(pair, newest)
         except Exception as error:  # whatever one frame does, the node goes on with the next
-            self.statistics.count_failed(self._log(error))
+            self.statistics.count_failed(self._faults.log(error))
             return
         published = time.perf_counter()
-        with self.warnings():
+        with self._warnings():
             self._publish_calibrated(pair, image, result)
-        with self.warnings():
+        with self._warnings():
             self._outputs.publish_confidence(result.confidence, pair.image.header)
         self.statistics.record_latencies({"cloud": time.perf_counter() - published})
 
+    def _apply_change(self) -> None:
+        """Between two pairs, so that one pair sees one set of parameters."""
+        values = self._wanted
+        if values is not None and values is not self._applied:
+            self._applied = values
+            self._completer.min_sparse_points = values.min_sparse_points
+            self._completer.filter_occluded = values.filter_occluded
+            self._outputs.change(values)
+
     @contextmanager
-    def warnings(self) -> Iterator[None]:
+    def _warnings(self) -> Iterator[None]:
         """Count and log whatever is raised inside; it costs no depth image and not the node."""
         try:
             yield
         except Exception as error:
-            self.statistics.count_warning(self._log(error))
+            self.statistics.count_warning(self._faults.log(error))
 
-    def _publish_depth(self, pair: Pair) -> tuple[NDArray[np.uint8], CompletionResult]:
-        """Complete, publish and count a pair; its image and the result."""
-        started = time.perf_counter()
-        image = image_from_message(pair.image)
-        sparse_depth = sparse_depth_from_message(pair.sparse_depth)
-        converted = time.perf_counter()
-        result = self._completer.complete(image, sparse_depth)
-        completed = time.perf_counter()
+    def _publish_depth(
+        self, pair: Pair, newest: Callable[[Pair], Pair]
+    ) -> tuple[Pair, NDArray[np.uint8], CompletionResult]:
+        """Complete, publish and count the newest pair; it, its image and the result."""
+        with self._completer.turn:  # cameras that share the engines take turns
+            pair = newest(pair)
+            started = time.perf_counter()
+            image = image_from_message(pair.image)
+            sparse_depth = sparse_depth_from_message(pair.sparse_depth)
+            converted = time.perf_counter()
+            result = self._completer.complete(image, sparse_depth)
+            completed = time.perf_counter()
         self._outputs.publish_depth(result.depth, pair.image.header)
         published = time.perf_counter()
         stages = {stage: s for stage, s in result.timings.items() if stage != "total"}
+        points = int(np.count_nonzero(sparse_depth))
         self.statistics.count_completed(
-            int(np.count_nonzero(sparse_depth)),
+            points,
             {
                 "waiting": started - pair.arrival,
                 "convert": converted - started,
@@ -97,8 +119,9 @@ class PairCompleter:
                 "node": published - pair.arrival,
             },
             result.occluded_points,
+            points / sparse_depth.size,
         )
-        return image, result
+        return pair, image, result
 
     def _publish_calibrated(
         self, pair: Pair, image: NDArray[np.uint8], result: CompletionResult
@@ -109,18 +132,3 @@ class PairCompleter:
                 header.frame_id, pair.image.width, pair.image.height
             )
             self._outputs.publish_calibrated(result, image, header, calibration)
-
-    def _log(self, error: Exception) -> str:
-        """Log a caught exception, each cause now and then; its cause."""
-        if isinstance(error, CompletionError):
-            if self._throttle.ready(error.cause):
-                self._logger.warning(one_line(error))
-            return error.cause
-        if self._throttle.ready(INTERNAL_ERROR):
-            self._logger.error(f"{INTERNAL_ERROR}: {traceback.format_exc()}")
-        return INTERNAL_ERROR
-
-
-def one_line(error: CompletionError) -> str:
-    """An error as one log line that starts with its cause."""
-    return f"{error.cause}: {' '.join(str(error).split())}"

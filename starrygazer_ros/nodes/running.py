@@ -1,54 +1,67 @@
-"""Run a node until it is told to stop and leave with exit code 0."""
+"""Run nodes until they are told to stop and leave with exit code 0."""
 
 from __future__ import annotations
 
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 
 import rclpy
-from rclpy.exceptions import ParameterException
+from rclpy.exceptions import NameValidationException, ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from starrygazer_ros.nodes.managed import ManagedNode
 
-def run(make_node: Callable[[], Node], start: Callable[[Node], None], stop: threading.Event) -> int:
-    """Spin a node in a thread while the main thread waits.
+
+def run(makers: Iterable[Callable[[], ManagedNode]], stop: threading.Event) -> int:
+    """Start nodes and spin each in a thread of its own while the main thread waits.
 
     Args:
-        make_node: creates the node.
-        start: called once before spinning, for example to configure and activate.
-        stop: set it to end the node; may be set before the call.
+        makers: each creates one node.
+        stop: set it to end the nodes; may be set before the call.
 
     Returns:
-        Exit code of the process: 0 when told to stop, 1 if a parameter is refused or a callback
-        raised.
+        Exit code of the process: 0 when told to stop, 1 if a name or parameter is refused or a
+        callback raised.
     """
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
-        try:
-            node = make_node()
-        except (ParameterException, ValueError) as error:
-            print(f"refused to start: {error}", file=sys.stderr)
-            return 1
-        try:
-            if not stop.is_set():
-                start(node)
-            return _spin_until(stop, node)
-        finally:
-            node.destroy_node()
+        with ExitStack() as stack:
+            nodes = []
+            try:
+                for make in makers:
+                    nodes.append(make())
+                    stack.callback(nodes[-1].destroy_node)
+                _refuse_namesakes(nodes)
+            except (NameValidationException, ParameterException, ValueError) as error:
+                print(f"refused to start: {error}", file=sys.stderr)
+                return 1
+            for node in nodes:
+                if not stop.is_set():
+                    node.start()
+            return _spin_until(stop, nodes)
     finally:
         rclpy.try_shutdown()
 
 
-def _spin_until(stop: threading.Event, node: Node) -> int:
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
+def _refuse_namesakes(nodes: list[ManagedNode]) -> None:
+    names = [node.get_fully_qualified_name() for node in nodes]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f"{names.count(name)} nodes are called {name}: a remapping of __ns holds for all, "
+                "so leave it out and give each its whole namespace"
+            )
+
+
+def _spin_until(stop: threading.Event, nodes: list[ManagedNode]) -> int:
+    """A thread per node, so that none waits for another one that loads its model."""
     failed = threading.Event()
 
-    def spin() -> None:
+    def spin(executor: SingleThreadedExecutor) -> None:
         try:
             executor.spin()
         except ExternalShutdownException:
@@ -59,9 +72,15 @@ def _spin_until(stop: threading.Event, node: Node) -> int:
         finally:
             stop.set()
 
-    thread = threading.Thread(target=spin, name="executor")
-    thread.start()
+    executors = [SingleThreadedExecutor() for _ in nodes]
+    threads = [threading.Thread(target=spin, args=(executor,)) for executor in executors]
+    for node, executor, thread in zip(nodes, executors, threads, strict=True):
+        executor.add_node(node)
+        thread.name = f"executor of {node.get_fully_qualified_name()}"
+        thread.start()
     stop.wait()
-    executor.shutdown()
-    thread.join()
+    for executor in executors:
+        executor.shutdown()
+    for thread in threads:
+        thread.join()
     return int(failed.is_set())

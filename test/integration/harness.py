@@ -32,6 +32,7 @@ RETRY_AFTER = 3.0  # s
 WIDTH, HEIGHT = 96, 64
 FRAME = "camera_optical_frame"
 NODE = "completion_node"
+COMMAND = (sys.executable, "-m", "starrygazer_ros.nodes.completion_node")
 
 # Fast DDS uses ports that depend on the domain; 0 to 101 keep clear of ephemeral ports.
 _domains = itertools.count(os.getpid())
@@ -61,7 +62,7 @@ class NodeProcess:
         folder: Path,
         domain: int,
         parameters: dict[str, Any],
-        command: Iterable[str] = (sys.executable, "-m", "starrygazer_ros.nodes.completion_node"),
+        command: Iterable[str] = COMMAND,
         environment: dict[str, str] | None = None,
         folder_to_run_in: Path = REPOSITORY,
     ) -> None:
@@ -121,10 +122,11 @@ class NodeProcess:
 class Peer:
     """Publishes the inputs and records the outputs."""
 
-    def __init__(self, domain: int) -> None:
+    def __init__(self, domain: int, namespace: str = "") -> None:
         self._context = Context()
         rclpy.init(context=self._context, domain_id=domain)
-        self.node = Node("peer", context=self._context)
+        self.node = Node("peer", namespace=namespace, context=self._context)
+        self._prefix = f"/{namespace}" if namespace else ""
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._image = self.node.create_publisher(Image, "image", 5)
@@ -139,7 +141,8 @@ class Peer:
             (DiagnosticArray, "/diagnostics"),
         ):
             messages = self.received.setdefault(topic, [])
-            self.node.create_subscription(message_type, topic, messages.append, 10)
+            name = topic if topic == "/diagnostics" else self._prefix + topic
+            self.node.create_subscription(message_type, name, messages.append, 10)
         self._services: dict[str, Any] = {}
         self._stamp = 1_700_000_000 * 10**9
         self._thread = threading.Thread(target=self._spin)
@@ -162,7 +165,7 @@ class Peer:
         """Wait for the node's subscriptions and publishers."""
         publishers = (self._image, self._sparse_depth, self._camera_info)
         wait_for(lambda: all(p.get_subscription_count() for p in publishers), "subscriptions")
-        topics = [topic for topic in self.received if topic.startswith("/depth")]
+        topics = [self._prefix + topic for topic in self.received if topic.startswith("/depth")]
         wait_for(lambda: all(self.node.count_publishers(t) for t in topics), "publishers")
 
     def new_stamp(self) -> int:
@@ -250,7 +253,7 @@ class Peer:
     def _call(self, service_type: Any, name: str, request: Any) -> Any:
         client = self._services.get(name)
         if client is None:
-            client = self.node.create_client(service_type, f"/{NODE}/{name}")
+            client = self.node.create_client(service_type, f"{self._prefix}/{NODE}/{name}")
             self._services[name] = client
         assert client.wait_for_service(timeout_sec=TIMEOUT), f"no service {name}"
         future = client.call_async(request)

@@ -17,7 +17,7 @@ from integration.harness import (
     sparse_depth_message,
     wait_for,
 )
-from starrygazer_ros.nodes.pair_completer import LOG_PERIOD
+from starrygazer_ros.nodes.faults import LOG_PERIOD
 
 pytestmark = pytest.mark.integration
 

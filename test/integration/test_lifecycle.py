@@ -82,16 +82,18 @@ def test_keeps_counters_and_calibration_while_it_is_inactive(start_node, tiny_bu
     )
 
 
-def test_refuses_parameter_changes_that_would_have_no_effect(start_node, tiny_bundle):
-    _, peer = start_node(model=tiny_bundle, autostart="false")
+def test_changes_parameters_by_their_kind_and_refuses_with_a_reason(start_node, tiny_bundle):
+    _, peer = start_node(model=tiny_bundle)
+    peer.wait_until_connected()
     refused = set_string(peer, "depth_encoding", "8UC1")
     assert not refused.successful
     assert "32FC1" in refused.reason
-    assert set_string(peer, "depth_encoding", "16UC1").successful
-    assert peer.change_state(Transition.TRANSITION_CONFIGURE)
-    refused = set_string(peer, "depth_encoding", "32FC1")
+    refused = set_string(peer, "qos.output_reliability", "best_effort")
     assert not refused.successful
-    assert "configure" in refused.reason
+    assert "clean up" in refused.reason
+    assert peer.complete_good_pair()["/depth/dense"].encoding == "32FC1"
+    assert set_string(peer, "depth_encoding", "16UC1").successful
+    assert peer.complete_good_pair()["/depth/dense"].encoding == "16UC1"
 
 
 def damage(folder):

@@ -1,0 +1,77 @@
+"""Parameters of the completion node: one table for declaration, validation and documentation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starrygazer_ros.backends import BACKENDS
+from starrygazer_ros.common_parameters import CommonParameters
+from starrygazer_ros.completion.completer import DEFAULT_MIN_SPARSE_POINTS
+from starrygazer_ros.messages import DEPTH_ENCODINGS
+from starrygazer_ros.parameters import When, parameter
+
+
+@dataclass(frozen=True)
+class CompletionParameters(CommonParameters):
+    """Values of all parameters of the completion node.
+
+    Raises:
+        ValueError: a value is not allowed; the message names the parameter and what is allowed.
+    """
+
+    model: str = parameter(
+        "model",
+        "default",
+        "Model bundle: name of an installed bundle or path of its folder.",
+        When.CONFIGURE,
+    )
+    backend: str = parameter(
+        # Checked on configure like the model, so that the node stays alive to be told better.
+        "backend",
+        "auto",
+        f"Inference back end, one of {', '.join(BACKENDS)}; auto takes the fastest usable one.",
+        When.CONFIGURE,
+    )
+    threads: int = parameter(
+        "threads", 2, "CPU threads of one inference.", When.CONFIGURE, limits=(1, 256)
+    )
+    min_sparse_points: int = parameter(
+        "min_sparse_points",
+        DEFAULT_MIN_SPARSE_POINTS,
+        "Sparse depth images with fewer valid points are refused.",
+        When.RUNNING,
+        limits=(1, 1_000_000),
+    )
+    filter_occluded: bool = parameter(
+        "filter_occluded",
+        True,
+        "Leave out background points seen past edges where the sparse depth is full of them.",
+        When.RUNNING,
+    )
+    sync_slop: float = parameter(
+        "sync.slop",
+        0.05,
+        "Stamps of image and sparse depth differ by less than this [s]; 0 = by nothing.",
+        When.RUNNING,
+        limits=(0.0, 10.0),
+    )
+    sync_queue_size: int = parameter(
+        "sync.queue_size",
+        10,
+        "Images and sparse depth images that wait for their partner, each.",
+        When.RUNNING,
+        limits=(1, 1000),
+    )
+    depth_encoding: str = parameter(
+        "depth_encoding",
+        "32FC1",
+        "Dense depth as 32FC1 (metres, NaN = unknown) or 16UC1 (millimetres, 0 = unknown).",
+        When.RUNNING,
+        choices=DEPTH_ENCODINGS,
+    )
+    points_organized: bool = parameter(
+        "points.organized",
+        True,
+        "Keep the image's rows and columns in the cloud; otherwise leave out unknown points.",
+        When.RUNNING,
+    )

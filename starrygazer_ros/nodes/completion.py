@@ -1,0 +1,200 @@
+"""Completion node: camera image and sparse depth in, dense depth and point cloud out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sensor_msgs.msg import CameraInfo, Image
+
+from starrygazer_ros import completion_diagnostics
+from starrygazer_ros.completion import DepthCompleter, SharedEngines
+from starrygazer_ros.completion_parameters import CompletionParameters
+from starrygazer_ros.diagnostics import Input, Verdict
+from starrygazer_ros.nodes.managed import ManagedNode
+from starrygazer_ros.nodes.outputs import Outputs
+from starrygazer_ros.nodes.pair_completer import Pair, PairCompleter
+from starrygazer_ros.nodes.watched_input import WatchedInput
+from starrygazer_ros.qos import subscription_mismatch
+from starrygazer_ros.synchronization import IMAGE, SPARSE_DEPTH, PairSynchronizer
+from starrygazer_ros.worker import NewestWorker
+
+
+@dataclass(frozen=True)
+class Configured:
+    """What ``configure`` makes and ``free`` frees: the model, calibrations, counters."""
+
+    completer: DepthCompleter
+    outputs: Outputs
+    pairs: PairCompleter
+    synchronizer: PairSynchronizer
+
+
+@dataclass(frozen=True)
+class Activation:
+    """What ``activate`` makes and ``deactivate`` frees: the worker's thread, inputs by topic."""
+
+    worker: NewestWorker[Pair]
+    inputs: dict[str, WatchedInput] = field(default_factory=dict)
+
+
+class CompletionNode(ManagedNode):
+    """Depth completion as a lifecycle node; topics and parameters are in README.md.
+
+    Args:
+        shared: engines that other nodes of the process use, too; ``None`` = none.
+        options: those of ``rclpy.node.Node``.
+    """
+
+    values: CompletionParameters
+
+    def __init__(self, shared: SharedEngines | None = None, **options: Any) -> None:
+        self._shared = shared
+        self._configured: Configured | None = None
+        self._activation: Activation | None = None
+        super().__init__("completion_node", "depth completion", CompletionParameters, **options)
+        self._previous_report = self._report()
+
+    # Lifecycle
+
+    def configure(self) -> None:
+        """Load the bundle, check it on this machine, create the publishers."""
+        values = self.values
+        completer = DepthCompleter.from_bundle(
+            values.model,
+            values.backend,
+            values.threads,
+            values.min_sparse_points,
+            values.filter_occluded,
+            self._shared,
+        )
+        difference = completer.self_check()
+        outputs = Outputs(self, values)
+        self._configured = Configured(
+            completer,
+            outputs,
+            PairCompleter(completer, outputs, self.get_logger()),
+            PairSynchronizer(self._on_pair, values.sync_slop, values.sync_queue_size),
+        )
+        self.get_logger().info(
+            f"model '{completer.bundle.name}' {completer.bundle.version} runs on "
+            f"{completer.backend_description}; self-check differs by {difference:.1e}"
+        )
+
+    def activate(self) -> None:
+        """Start the worker, subscribe."""
+        assert self._configured is not None
+        pairs = self._configured.pairs
+        worker: NewestWorker[Pair] = NewestWorker(
+            lambda pair: pairs.process(pair, worker.newest),
+            pairs.statistics.count_replaced,
+            "completer",
+        )
+        self._activation = Activation(worker)
+        worker.start()
+        self._previous_report = self._report()
+        qos = self.values.input_qos()
+        for message_type, topic, callback in (
+            (CameraInfo, "camera_info", self._on_camera_info),
+            (Image, "image", self._on_image),
+            (Image, "sparse_depth", self._on_sparse_depth),
+        ):
+            guarded = self.guarded(callback, pairs.statistics.count_warning)
+            self._activation.inputs[topic] = WatchedInput(self, message_type, topic, guarded, qos)
+        image, sparse_depth = map(self.resolve_topic_name, ("image", "sparse_depth"))
+        self.get_logger().info(f"active: completes {sparse_depth} with {image}")
+
+    def deactivate(self) -> None:
+        """Stop the inputs first, then the worker."""
+        configured, activation = self._configured, self._activation
+        if configured is None or activation is None:
+            return
+        self._activation = None
+        for watched in activation.inputs.values():
+            watched.destroy()
+        configured.pairs.statistics.count_discarded(activation.worker.stop())
+        configured.synchronizer.clear()
+
+    def free(self) -> None:
+        """Destroy the publishers, let go of the model."""
+        if self._configured is not None:
+            self._configured.outputs.destroy()
+            self._configured = None
+
+    def apply(self) -> None:
+        """Match by the new rule from the next message on, complete so from the next pair on."""
+        if self._configured is not None:
+            self._configured.synchronizer.change(self.values.sync_slop, self.values.sync_queue_size)
+            self._configured.pairs.change(self.values)
+
+    # Inputs, in the executor's thread: store and return
+
+    def _on_image(self, message: Image) -> None:
+        if self._configured is not None:
+            self._configured.synchronizer.add_image(message)
+
+    def _on_sparse_depth(self, message: Image) -> None:
+        if self._configured is not None:
+            self._configured.synchronizer.add_sparse_depth(message)
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        if self._configured is not None:
+            self._configured.pairs.calibrations.store(message)
+
+    def _on_pair(self, image: Image, sparse_depth: Image) -> None:
+        if self._configured is not None and self._activation is not None:
+            self._configured.pairs.statistics.count_matched()
+            self._activation.worker.put(Pair(image, sparse_depth, time.perf_counter()))
+
+    # Diagnostics
+
+    def diagnose(self) -> tuple[Verdict, Iterable[tuple[str, str]]]:
+        """What became of the pairs of the last period."""
+        report, previous = self._report(), self._previous_report
+        self._previous_report = report
+        verdict = completion_diagnostics.assess(report, previous, self.values)
+        return verdict, completion_diagnostics.values(report, previous)
+
+    def _report(self) -> completion_diagnostics.Report:
+        report = completion_diagnostics.Report(
+            time=time.monotonic(),
+            image=self._synchronized_input("image", IMAGE),
+            sparse_depth=self._synchronized_input("sparse_depth", SPARSE_DEPTH),
+            camera_info=self._input("camera_info"),
+        )
+        configured = self._configured
+        if configured is None:
+            return report
+        bundle = configured.completer.bundle
+        return replace(
+            report,
+            camera_info=replace(
+                report.camera_info, received=configured.pairs.calibrations.received
+            ),
+            model=f"{bundle.name} {bundle.version}",
+            hashes={"mde": bundle.mde.sha256, "refinement": bundle.refinement.sha256},
+            backend=configured.completer.backend_description,
+            time_jumps=configured.synchronizer.time_jumps,
+            output_mismatch=subscription_mismatch(self, configured.outputs.publishers),
+            counts=configured.pairs.statistics.snapshot(),
+        )
+
+    def _synchronized_input(self, name: str, topic: int) -> Input:
+        """With counters from configure on, which a new subscription does not reset."""
+        if self._configured is None:
+            return self._input(name)
+        synchronizer = self._configured.synchronizer
+        return replace(
+            self._input(name),
+            received=synchronizer.received[topic],
+            unmatched=synchronizer.unmatched(topic),
+            waiting=synchronizer.waiting(topic),
+            refused=synchronizer.refused[topic],
+        )
+
+    def _input(self, name: str) -> Input:
+        if self._activation is None or name not in self._activation.inputs:
+            return Input(self.resolve_topic_name(name))
+        return self._activation.inputs[name].report()

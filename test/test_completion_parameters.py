@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+import yaml
+
+pytest.importorskip("rclpy", reason="rclpy is needed: see requirements/")
+
+from starrygazer_ros.completion_parameters import CompletionParameters
+
+
+@pytest.mark.parametrize(
+    ("override", "part"),
+    [
+        ({"depth_encoding": "8UC1"}, "depth_encoding is one of 32FC1, 16UC1"),
+        ({"input_reliability": "maybe"}, "qos.input_reliability is one of"),
+        ({"min_sparse_points": 0}, "min_sparse_points is from 1"),
+        ({"sync_slop": float("nan")}, "sync.slop is from 0"),
+        ({"threads": 2.0}, "threads is a int"),
+    ],
+)
+def test_refuses_values_with_a_reason(override, part):
+    with pytest.raises(ValueError, match=part):
+        CompletionParameters(**override)
+
+
+def test_every_parameter_has_a_name_of_its_own_and_a_sentence():
+    names = [parameter.metadata["name"] for parameter in fields(CompletionParameters)]
+    assert len(names) == len(set(names))
+    for parameter in fields(CompletionParameters):
+        assert parameter.metadata["description"].endswith(".")
+
+
+def flatten(values, prefix=""):
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def test_the_installed_parameters_file_lists_every_parameter_with_its_default(repository):
+    text = (repository / "config" / "complete.yaml").read_text(encoding="utf-8")
+    listed = dict(flatten(yaml.safe_load(text)["/**"]["ros__parameters"]))
+    assert listed == {p.metadata["name"]: p.default for p in fields(CompletionParameters)}
