@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.sampling import scan_lines
-from benchmarks.scenes import Scene, motorcycle
 from starrygazer_ros.completion import DepthCompleter, Intrinsics, back_project
 from starrygazer_ros.completion.flying_pixels import flying_pixels
+from starrygazer_ros.demo.photographs import Photograph, motorcycle
+from starrygazer_ros.demo.scan_lines import scan_lines
 from starrygazer_ros.files import write_image
 from starrygazer_ros.visualization import (
     DepthRange,
@@ -53,11 +53,12 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _pictures(completer: DepthCompleter, scene: Scene) -> Iterator[tuple[str, list[Picture]]]:
+def _pictures(
+    completer: DepthCompleter, photograph: Photograph
+) -> Iterator[tuple[str, list[Picture]]]:
     """Name and panels of each picture."""
-    camera = scene.intrinsics
-    assert camera is not None
-    image, true_depth = scene.image, scene.depth
+    camera = photograph.intrinsics
+    image, true_depth = photograph.image, photograph.depth
     span = DepthRange.of(true_depth)
 
     def depth_panel(depth: NDArray[np.float32], caption: str) -> Picture:

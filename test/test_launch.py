@@ -33,9 +33,9 @@ TOPICS = {
 EXIT_CODES = {}
 
 
-def load_launch_file(repository):
-    path = repository / "launch" / "complete.launch.py"
-    spec = importlib.util.spec_from_file_location("complete_launch", path)
+def load_launch_file(repository, name):
+    path = repository / "launch" / f"{name}.launch.py"
+    spec = importlib.util.spec_from_file_location(f"{name}_launch", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -43,7 +43,7 @@ def load_launch_file(repository):
 
 
 def test_describes_every_argument(repository):
-    description = load_launch_file(repository)
+    description = load_launch_file(repository, "complete")
     arguments = [e for e in description.entities if isinstance(e, DeclareLaunchArgument)]
     assert {argument.name for argument in arguments} == {
         *TOPICS,
@@ -60,6 +60,14 @@ def test_describes_every_argument(repository):
         "log_level",
     }
     assert all(len(argument.description) > 10 for argument in arguments)
+
+
+def test_the_demo_passes_on_only_what_the_other_launch_file_knows(repository):
+    demo = load_launch_file(repository, "demo")
+    (include,) = (e for e in demo.entities if isinstance(e, IncludeLaunchDescription))
+    complete = load_launch_file(repository, "complete").entities
+    known = {e.name for e in complete if isinstance(e, DeclareLaunchArgument)}
+    assert {name for name, _ in include.launch_arguments} <= known
 
 
 @pytest.fixture
@@ -99,6 +107,14 @@ def waiting_description(built, repository, tiny_bundle):
 @launch_pytest.fixture
 def lidar_description(built, repository, tiny_bundle):
     return describe(repository, "lidar", model=str(tiny_bundle), points_topic="/top/points")
+
+
+@launch_pytest.fixture
+def demo_description(built, repository, tiny_bundle):
+    source = PythonLaunchDescriptionSource(str(repository / "launch" / "demo.launch.py"))
+    given = {"rviz": "false", "model": str(tiny_bundle)}
+    include = IncludeLaunchDescription(source, launch_arguments=given.items())
+    return launch.LaunchDescription([include, ReadyToTest()])
 
 
 @pytest.fixture
@@ -147,6 +163,16 @@ def test_a_points_topic_starts_the_projection_of_the_cloud(observer):
         lambda: observer.count_publishers(TOPICS["sparse_depth_topic"]), "projected sparse depth"
     )
     wait_for(lambda: observer.count_publishers("/lidar/depth/dense"), "publisher of the depth")
+
+
+@pytest.mark.integration
+@pytest.mark.launch(fixture=demo_description)
+def test_the_demo_plays_a_photograph(observer):
+    pytest.importorskip("skimage", reason="the photograph is in scikit-image")
+    from integration.harness import wait_for
+
+    wait_for(lambda: observer.count_publishers("/camera/image_rect"), "the demo's camera")
+    wait_for(lambda: observer.count_publishers("/depth/dense"), "publisher of the depth")
 
 
 @pytest.mark.integration
