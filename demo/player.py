@@ -35,7 +35,7 @@ class Player(Node):
     def __init__(self) -> None:
         super().__init__("player")
         qos = QoSProfile(depth=topics.QOS_DEPTH, reliability=ReliabilityPolicy.RELIABLE)
-        self._publishers = FramePublishers(
+        self._topics = FramePublishers(
             self, topics.IMAGE, topics.CAMERA_INFO, topics.SPARSE_DEPTH, qos
         )
         self._published_at: dict[int, float] = {}
@@ -46,7 +46,7 @@ class Player(Node):
     @property
     def connected(self) -> bool:
         """The node subscribes to all three topics and publishes depth."""
-        return self._publishers.subscribed and self.count_publishers(topics.DEPTH) > 0
+        return self._topics.subscribed and self.count_publishers(topics.DEPTH) > 0
 
     @property
     def waiting(self) -> bool:
@@ -61,7 +61,7 @@ class Player(Node):
     def publish_camera_info(self, frame: Frame) -> None:
         """Publish the calibration alone."""
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=FRAME_ID)
-        self._publishers.publish_camera_info(frame, header)
+        self._topics.publish_camera_info(frame, header)
 
     def publish(self, frame: Frame) -> int:
         """Publish one frame; returns its stamp in nanoseconds."""
@@ -69,7 +69,7 @@ class Player(Node):
         header = Header(stamp=now.to_msg(), frame_id=FRAME_ID)
         self._last = int(now.nanoseconds)
         self._published_at[self._last] = time.perf_counter()
-        self._publishers.publish(frame, header)
+        self._topics.publish(frame, header)
         return self._last
 
     def _on_depth(self, message: Image) -> None:

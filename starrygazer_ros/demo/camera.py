@@ -71,14 +71,14 @@ class DemoCamera(Node):
                 floating_point_range=[FloatingPointRange(from_value=0.01, to_value=1000.0)],
             ),
         ).value
-        self._publishers = FramePublishers(self, "image", "camera_info", "sparse_depth", QOS)
+        self._topics = FramePublishers(self, "image", "camera_info", "sparse_depth", QOS)
         self._pan = Pan(WINDOWS)
         self._next = 0
         self.create_timer(1 / rate, self._publish)
 
     def _publish(self) -> None:
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=FRAME_ID)
-        self._publishers.publish(self._pan.frame(self._next), header)
+        self._topics.publish(self._pan.frame(self._next), header)
         self._next = (self._next + 1) % WINDOWS
 
 
