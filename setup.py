@@ -36,11 +36,12 @@ setup(
         "opencv-python-headless>=4.5.4",
         "PyYAML>=5.4",
     ],
-    extras_require={"test": ["onnx", "pytest"]},
+    extras_require={"demo": ["scikit-image>=0.25"], "test": ["onnx", "pytest"]},
     zip_safe=True,
     entry_points={
         "console_scripts": [
             "completion_node = starrygazer_ros.nodes.completion_node:main",
+            "demo_camera = starrygazer_ros.demo.camera:main",
             "starrygazer = starrygazer_ros.cli:main",
         ],
     },

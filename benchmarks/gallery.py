@@ -14,7 +14,6 @@ from benchmarks import metrics
 from benchmarks.evaluation import LEARNT, OURS, Method, complete
 from benchmarks.panels import Completed, Frame, strip
 from benchmarks.protocols import Case, cases
-from benchmarks.sampling import assumed_intrinsics
 from benchmarks.scenes import DEFAULT_DATA
 from starrygazer_ros.completion import DepthCompleter
 from starrygazer_ros.completion.errors import CompletionError
@@ -92,13 +91,12 @@ def frame(case: Case, index: int, completer: DepthCompleter) -> Frame:
         if method.name == OURS or method.name not in LEARNT:
             errors = metrics.compare(made.depth, truth, known)
             results[method.name] = Completed(method.name, made.depth, errors.rmse, errors.mae)
-    height, width = truth.shape
     return Frame(
         title=case.name,
         image=scene.image,
         sparse_depth=sparse,
         truth=truth,
-        intrinsics=scene.intrinsics or assumed_intrinsics(width, height),
+        intrinsics=scene.camera,
         ours=results.pop(OURS),
         baseline=min(results.values(), key=lambda completed: completed.rmse),
         confidence=ours.confidence if ours.confidence is not None else np.zeros_like(truth),

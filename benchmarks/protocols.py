@@ -18,10 +18,10 @@ from benchmarks.sampling import (
     random_points,
     range_limited,
     range_noise,
-    scan_lines,
     without_sector,
 )
 from benchmarks.scenes import Scene, SceneError, SceneSet, local_sets, motorcycle
+from starrygazer_ros.demo.scan_lines import scan_lines
 
 FOLDS = 5
 FAULT_DRAWS = 4  # of a fault on the one scene that there is once
@@ -274,7 +274,7 @@ def _with_fault(split: Split, fault: Fault) -> Split:
 
 
 def _with_lines(lines: int) -> Split:
-    return lambda scene, _: (scan_lines(scene.depth, lines, scene.intrinsics), scene.depth)
+    return lambda scene, _: (scan_lines(scene.depth, lines, scene.camera), scene.depth)
 
 
 def _with_points(n: int) -> Split:

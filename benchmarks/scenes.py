@@ -11,14 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starrygazer_ros.completion import Intrinsics
+from starrygazer_ros.demo import photographs
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-
-# Calibration in the documentation of skimage.data.stereo_motorcycle.
-_MOTORCYCLE_FOCAL = 994.978
-_MOTORCYCLE_CENTRE = (311.193, 254.877)
-_MOTORCYCLE_BASELINE = 0.193001  # metres
-_MOTORCYCLE_CENTRE_SHIFT = 31.086  # right camera's principal point minus the left one's, pixels
 
 
 class SceneError(ValueError):
@@ -46,6 +41,12 @@ class Scene:
     sparse_depth: NDArray[np.float32] | None = None
     calibration: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
+    @property
+    def camera(self) -> Intrinsics:
+        """The intrinsics, assumed where they are not documented."""
+        height, width = self.depth.shape
+        return self.intrinsics or assumed_intrinsics(width, height)
+
 
 @dataclass(frozen=True)
 class SceneSet:
@@ -62,19 +63,16 @@ class SceneSet:
     load: Callable[[str], Scene]
 
 
-def motorcycle() -> Scene:
-    """The Middlebury motorcycle, 741x500 pixels, 2.1 to 5.0 m, from the scikit-image wheel."""
-    from skimage import data
+def assumed_intrinsics(width: int, height: int) -> Intrinsics:
+    """For data sets that do not document them: horizontal field of view of 60 degrees."""
+    focal = width / 2 / np.tan(np.deg2rad(30))
+    return Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
 
-    image, _, disparity = data.stereo_motorcycle()
-    known = np.isfinite(disparity) & (disparity > 0)
-    disparity = np.where(known, disparity, np.float32(0))
-    depth = _MOTORCYCLE_BASELINE * _MOTORCYCLE_FOCAL / (disparity + _MOTORCYCLE_CENTRE_SHIFT)
-    height, width = depth.shape
-    intrinsics = Intrinsics(
-        _MOTORCYCLE_FOCAL, _MOTORCYCLE_FOCAL, *_MOTORCYCLE_CENTRE, width=width, height=height
-    )
-    return Scene("motorcycle", image, np.where(known, depth, 0).astype(np.float32), intrinsics)
+
+def motorcycle() -> Scene:
+    """The photograph of the demo."""
+    photograph = photographs.motorcycle()
+    return Scene("motorcycle", photograph.image, photograph.depth, photograph.intrinsics)
 
 
 def local_sets(data: Path) -> dict[str, SceneSet]:

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from benchmarks.baselines import barycentric, ip_basic
-from benchmarks.sampling import scan_lines
-from benchmarks.scenes import motorcycle
+from benchmarks.scenes import assumed_intrinsics, motorcycle
 from demo.exchange import Exchange
 from demo.run import DemoError, Run
 from starrygazer_ros.completion import CompletionError, DepthCompleter
+from starrygazer_ros.demo.scan_lines import scan_lines
 
 SIZES = {"640x480": (640, 480, 16), "1216x352": (1216, 352, 64)}  # width, height, scan lines
 ENGINE_STAGES = ("mde", "refinement")
@@ -161,7 +161,7 @@ def _input(width: int, height: int, lines: int) -> tuple[NDArray[np.uint8], NDAr
     part = (slice(top, top + height), slice(left, left + width))
     return (
         np.ascontiguousarray(image[part]),
-        scan_lines(np.ascontiguousarray(depth[part]), lines),
+        scan_lines(np.ascontiguousarray(depth[part]), lines, assumed_intrinsics(width, height)),
     )
 
 

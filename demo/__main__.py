@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from demo import report
 from demo.exchange import Exchange
-from demo.pan import Pan
 from demo.run import DemoError, DemoStalledError, Run
 from starrygazer_ros.completion import CompletionError, DepthCompleter
+from starrygazer_ros.demo.pan import Pan
 
 INTERRUPTED = 130  # exit code after Ctrl-C
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from array import array
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -14,15 +13,14 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from demo import topics
 from demo.exchange import Exchange
-from demo.pan import Frame, Pan
-from starrygazer_ros.messages import depth_to_message
+from starrygazer_ros.demo.camera import FRAME_ID, FramePublishers
+from starrygazer_ros.demo.pan import Frame, Pan
 
-FRAME_ID = "camera_optical_frame"
 CONNECT_TIMEOUT = 90.0  # s; a busy machine loads the modules and the model slowly
 ANSWER_TIMEOUT = 30.0  # s; a frame without an answer is lost, the next one follows
 UNPACED_FRAMES = 3  # wait for each answer: they warm up and measure the pace
@@ -37,9 +35,9 @@ class Player(Node):
     def __init__(self) -> None:
         super().__init__("player")
         qos = QoSProfile(depth=topics.QOS_DEPTH, reliability=ReliabilityPolicy.RELIABLE)
-        self._image = self.create_publisher(Image, topics.IMAGE, qos)
-        self._camera_info = self.create_publisher(CameraInfo, topics.CAMERA_INFO, qos)
-        self._sparse_depth = self.create_publisher(Image, topics.SPARSE_DEPTH, qos)
+        self._topics = FramePublishers(
+            self, topics.IMAGE, topics.CAMERA_INFO, topics.SPARSE_DEPTH, qos
+        )
         self._published_at: dict[int, float] = {}
         self._last = 0
         self._answers: deque[float] = deque(maxlen=3)
@@ -48,11 +46,7 @@ class Player(Node):
     @property
     def connected(self) -> bool:
         """The node subscribes to all three topics and publishes depth."""
-        publishers = (self._image, self._camera_info, self._sparse_depth)
-        return (
-            all(publisher.get_subscription_count() > 0 for publisher in publishers)
-            and self.count_publishers(topics.DEPTH) > 0
-        )
+        return self._topics.subscribed and self.count_publishers(topics.DEPTH) > 0
 
     @property
     def waiting(self) -> bool:
@@ -67,7 +61,7 @@ class Player(Node):
     def publish_camera_info(self, frame: Frame) -> None:
         """Publish the calibration alone."""
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=FRAME_ID)
-        self._camera_info.publish(_camera_info(frame, header))
+        self._topics.publish_camera_info(frame, header)
 
     def publish(self, frame: Frame) -> int:
         """Publish one frame; returns its stamp in nanoseconds."""
@@ -75,9 +69,7 @@ class Player(Node):
         header = Header(stamp=now.to_msg(), frame_id=FRAME_ID)
         self._last = int(now.nanoseconds)
         self._published_at[self._last] = time.perf_counter()
-        self._camera_info.publish(_camera_info(frame, header))
-        self._sparse_depth.publish(depth_to_message(frame.sparse_depth, header, "32FC1"))
-        self._image.publish(_rgb8(frame, header))
+        self._topics.publish(frame, header)
         return self._last
 
     def _on_depth(self, message: Image) -> None:
@@ -145,32 +137,6 @@ def _spin_until(
             return False
         executor.spin_once(timeout_sec=min(rest, 0.1))
     return True
-
-
-def _rgb8(frame: Frame, header: Header) -> Image:
-    height, width, channels = frame.image.shape
-    return Image(
-        header=header,
-        height=height,
-        width=width,
-        encoding="rgb8",
-        step=width * channels,
-        data=array("B", frame.image.tobytes()),
-    )
-
-
-def _camera_info(frame: Frame, header: Header) -> CameraInfo:
-    camera = frame.intrinsics
-    return CameraInfo(
-        header=header,
-        height=camera.height,
-        width=camera.width,
-        distortion_model="plumb_bob",
-        d=[0.0] * 5,
-        k=[camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0],
-        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-        p=[camera.fx, 0.0, camera.cx, 0.0, 0.0, camera.fy, camera.cy, 0.0, 0.0, 0.0, 1.0, 0.0],
-    )
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from benchmarks.baselines import affine_fit, barycentric
 from benchmarks.metrics import Metrics
 from demo.counts import Counts, latencies
 from demo.exchange import Cloud, Exchange
-from demo.pan import HEIGHT, SCAN_LINES, WIDTH, Frame, Pan
 from starrygazer_ros.completion import DepthCompleter, Intrinsics
 from starrygazer_ros.completion.flying_pixels import flying_pixels
+from starrygazer_ros.demo.pan import HEIGHT, SCAN_LINES, WIDTH, Frame, Pan
 from starrygazer_ros.files import write_image
 from starrygazer_ros.visualization import captioned, render_points, strip
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
+import subprocess
 import sys
 
 import pytest
@@ -14,7 +16,12 @@ pytest.importorskip("launch_ros", reason="launch_ros is not installed")
 import launch
 import launch_pytest
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    RegisterEventHandler,
+)
+from launch.event_handlers import OnProcessExit
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_pytest.actions import ReadyToTest
 
@@ -23,11 +30,12 @@ TOPICS = {
     "camera_info_topic": "/front/info",
     "sparse_depth_topic": "/top/depth",
 }
+EXIT_CODES = {}
 
 
-def load_launch_file(repository):
-    path = repository / "launch" / "complete.launch.py"
-    spec = importlib.util.spec_from_file_location("complete_launch", path)
+def load_launch_file(repository, name):
+    path = repository / "launch" / f"{name}.launch.py"
+    spec = importlib.util.spec_from_file_location(f"{name}_launch", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -35,10 +43,14 @@ def load_launch_file(repository):
 
 
 def test_describes_every_argument(repository):
-    description = load_launch_file(repository)
+    description = load_launch_file(repository, "complete")
     arguments = [e for e in description.entities if isinstance(e, DeclareLaunchArgument)]
     assert {argument.name for argument in arguments} == {
         *TOPICS,
+        "points_topic",
+        "bag",
+        "rviz",
+        "rviz_frame",
         "params_file",
         "model",
         "backend",
@@ -50,6 +62,14 @@ def test_describes_every_argument(repository):
     assert all(len(argument.description) > 10 for argument in arguments)
 
 
+def test_the_demo_passes_on_only_what_the_other_launch_file_knows(repository):
+    demo = load_launch_file(repository, "demo")
+    (include,) = (e for e in demo.entities if isinstance(e, IncludeLaunchDescription))
+    complete = load_launch_file(repository, "complete").entities
+    known = {e.name for e in complete if isinstance(e, DeclareLaunchArgument)}
+    assert {name for name, _ in include.launch_arguments} <= known
+
+
 @pytest.fixture
 def built():
     try:
@@ -58,11 +78,17 @@ def built():
         pytest.skip("starrygazer_ros is not built: run colcon build and source install/setup.bash")
 
 
-def describe(repository, **arguments):
+def describe(repository, namespace, **arguments):
+    """The launch file in a namespace; EXIT_CODES of that name are those of its processes."""
     source = PythonLaunchDescriptionSource(str(repository / "launch" / "complete.launch.py"))
+    given = {**TOPICS, "namespace": namespace, **arguments}
+    codes = EXIT_CODES[namespace] = []
     return launch.LaunchDescription(
         [
-            IncludeLaunchDescription(source, launch_arguments={**TOPICS, **arguments}.items()),
+            IncludeLaunchDescription(source, launch_arguments=given.items()),
+            RegisterEventHandler(
+                OnProcessExit(on_exit=lambda event, context: codes.append(event.returncode))
+            ),
             ReadyToTest(),
         ]
     )
@@ -70,12 +96,25 @@ def describe(repository, **arguments):
 
 @launch_pytest.fixture
 def description(built, repository, tiny_bundle):
-    return describe(repository, model=str(tiny_bundle), namespace="robot")
+    return describe(repository, "robot", model=str(tiny_bundle))
 
 
 @launch_pytest.fixture
 def waiting_description(built, repository, tiny_bundle):
-    return describe(repository, model=str(tiny_bundle), namespace="waiting", autostart="false")
+    return describe(repository, "waiting", model=str(tiny_bundle), autostart="false")
+
+
+@launch_pytest.fixture
+def lidar_description(built, repository, tiny_bundle):
+    return describe(repository, "lidar", model=str(tiny_bundle), points_topic="/top/points")
+
+
+@launch_pytest.fixture
+def demo_description(built, repository, tiny_bundle):
+    source = PythonLaunchDescriptionSource(str(repository / "launch" / "demo.launch.py"))
+    given = {"rviz": "false", "model": str(tiny_bundle)}
+    include = IncludeLaunchDescription(source, launch_arguments=given.items())
+    return launch.LaunchDescription([include, ReadyToTest()])
 
 
 @pytest.fixture
@@ -112,3 +151,60 @@ def test_starts_a_node_that_waits_to_be_configured(observer):
     client = observer.create_client(ChangeState, "/waiting/completion_node/change_state")
     wait_for(client.service_is_ready, "the node's lifecycle service")
     assert not observer.count_publishers("/waiting/depth/dense")
+
+
+@pytest.mark.integration
+@pytest.mark.launch(fixture=lidar_description)
+def test_a_points_topic_starts_the_projection_of_the_cloud(observer):
+    from integration.harness import wait_for
+
+    wait_for(lambda: observer.count_subscribers("/top/points"), "subscriber of the points")
+    wait_for(
+        lambda: observer.count_publishers(TOPICS["sparse_depth_topic"]), "projected sparse depth"
+    )
+    wait_for(lambda: observer.count_publishers("/lidar/depth/dense"), "publisher of the depth")
+
+
+@pytest.mark.integration
+@pytest.mark.launch(fixture=demo_description)
+def test_the_demo_plays_a_photograph(observer):
+    pytest.importorskip("skimage", reason="the photograph is in scikit-image")
+    from integration.harness import wait_for
+
+    wait_for(lambda: observer.count_publishers("/camera/image_rect"), "the demo's camera")
+    wait_for(lambda: observer.count_publishers("/depth/dense"), "publisher of the depth")
+
+
+@pytest.mark.integration
+@pytest.mark.launch(fixture=description)
+def test_shuts_down_clean(observer):
+    from integration.harness import wait_for
+
+    wait_for(lambda: observer.count_publishers("/robot/depth/dense"), "publisher of the depth")
+    yield
+    assert EXIT_CODES["robot"] == [0]
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("image_topics:=/a", "there is no launch argument image_topics: did you mean image_topic?"),
+        ("params_file:=absent.yaml", "params_file absent.yaml does not exist"),
+        ("bag:=absent", "bag absent does not exist"),
+        ("rviz:=maybe", "rviz"),
+        ("log_level:=loud", "log_level"),
+    ],
+)
+def test_a_wrong_argument_fails_with_its_name(built, repository, argument, message):
+    if not shutil.which("ros2"):
+        pytest.skip("ros2cli is not installed")
+    path = repository / "launch" / "complete.launch.py"
+    process = subprocess.run(
+        ["ros2", "launch", str(path), argument],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert process.returncode != 0
+    assert message in process.stdout + process.stderr

@@ -1,4 +1,4 @@
-"""What the player shows: a window that pans over a real photograph with real depth."""
+"""What the demo shows: a window that pans over a real photograph with real depth."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.sampling import scan_lines
-from benchmarks.scenes import Scene, motorcycle
 from starrygazer_ros.completion import Intrinsics
+from starrygazer_ros.demo.photographs import motorcycle
+from starrygazer_ros.demo.scan_lines import scan_lines
 
 WIDTH, HEIGHT = 640, 480
 SCAN_LINES = 16
@@ -41,28 +41,27 @@ class Pan:
 
     def __init__(self, frames: int) -> None:
         self.frames = frames
-        self._scene: Scene = motorcycle()
+        self._photograph = motorcycle()
 
     def frame(self, index: int) -> Frame:
         """Cut one window and sample its depth along LiDAR-like scan lines."""
-        scene = self._scene
-        camera = scene.intrinsics
-        assert camera is not None
+        photograph = self._photograph
+        camera = photograph.intrinsics
         left, top = self._corner(index)
         rows, columns = slice(top, top + HEIGHT), slice(left, left + WIDTH)
         intrinsics = Intrinsics(
             camera.fx, camera.fy, camera.cx - left, camera.cy - top, WIDTH, HEIGHT
         )
-        depth = np.ascontiguousarray(scene.depth[rows, columns])
+        depth = np.ascontiguousarray(photograph.depth[rows, columns])
         return Frame(
-            image=np.ascontiguousarray(scene.image[rows, columns]),
+            image=np.ascontiguousarray(photograph.image[rows, columns]),
             sparse_depth=scan_lines(depth, SCAN_LINES, intrinsics),
             true_depth=depth,
             intrinsics=intrinsics,
         )
 
     def _corner(self, index: int) -> tuple[int, int]:
-        height, width = self._scene.depth.shape
+        height, width = self._photograph.depth.shape
         turn = 2 * np.pi * index / max(1, self.frames - 1)
         left = (width - WIDTH) / 2 * (1 + np.sin(turn))
         top = (height - HEIGHT) / 2 * (1 + np.sin(2 * turn))
