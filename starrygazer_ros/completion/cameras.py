@@ -131,7 +131,7 @@ class Camera:
             of the distortion.
         """
         x, y, z = points.T
-        pixels: Float = np.empty((2, len(points)), points.dtype)
+        pixels = np.empty((len(points), 2), points.dtype, order="F")
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             x, y = x / z, y / z
             seen = z > 0
@@ -139,12 +139,12 @@ class Camera:
                 if np.isfinite(self.distortion.limit):
                     seen &= x * x + y * y < self.distortion.limit**2
                 x, y = self.distortion.distort(x, y)
-            np.multiply(x, self.intrinsics.fx, out=pixels[0])
-            np.multiply(y, self.intrinsics.fy, out=pixels[1])
-            pixels[0] += self.intrinsics.cx
-            pixels[1] += self.intrinsics.cy
-        pixels[:, ~seen] = np.nan
-        return pixels.T
+            np.multiply(x, self.intrinsics.fx, out=pixels[:, 0])
+            np.multiply(y, self.intrinsics.fy, out=pixels[:, 1])
+            pixels[:, 0] += self.intrinsics.cx
+            pixels[:, 1] += self.intrinsics.cy
+        pixels[~seen] = np.nan
+        return pixels
 
 
 def raw_camera(
