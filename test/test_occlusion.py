@@ -7,7 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from starrygazer_ros.completion.occlusion import occluded_points
+from rays import INTRINSICS, Scan, scan
+from starrygazer_ros.completion import occlusion
+from starrygazer_ros.completion.occlusion import occluded_points, points_hidden_from_camera
 
 HEIGHT, WIDTH = 120, 400
 NEAR, FAR = 5.0, 20.0
@@ -183,3 +185,70 @@ def test_a_depth_close_to_zero_is_no_trouble() -> None:
     found = occluded_points(sparse_depth)
     assert found[hidden].all()
     assert not found[0, 0]
+
+
+PLACES = {
+    "as on KITTI": (0.057, -0.075, -0.27),
+    "beside the camera": (0.3, 0.0, 0.0),
+    "above and behind it": (0.0, -0.3, -0.3),
+    "on the roof": (0.15, -0.5, -1.0),
+}
+
+
+def in_image(measured: Scan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Nearest points of each pixel, their pixels, and which of them are hidden."""
+    points = measured.points + measured.frame_from_lidar[:3, 3]
+    x, y, z = points.T
+    u = np.rint(INTRINSICS.fx * x / z + INTRINSICS.cx)
+    v = np.rint(INTRINSICS.fy * y / z + INTRINSICS.cy)
+    shown = np.flatnonzero(
+        (z > 0) & (u >= 0) & (u < INTRINSICS.width) & (v >= 0) & (v < INTRINSICS.height)
+    )
+    shown = shown[np.argsort(z[shown], kind="stable")]
+    pixels = (v[shown] * INTRINSICS.width + u[shown]).astype(np.intp)
+    pixels, first = np.unique(pixels, return_index=True)
+    shown = shown[first]
+    return points[shown].astype(np.float32), pixels, measured.hidden[shown]
+
+
+def found_from(place: tuple[float, float, float], origins: np.ndarray | None = None):
+    points, pixels, hidden = in_image(scan(place))
+    origins = np.array(place, np.float32) if origins is None else origins
+    found = points_hidden_from_camera(points, pixels, 1242, INTRINSICS.fx, origins)
+    return found, hidden
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_knowing_where_the_lidar_is_finds_what_the_camera_cannot_see(name: str) -> None:
+    found, hidden = found_from(PLACES[name])
+    assert hidden.sum() > 100
+    assert found[hidden].mean() > 0.6
+    assert found[~hidden].mean() < 0.006
+
+
+def test_nothing_is_hidden_from_a_lidar_in_the_cameras_place() -> None:
+    found, hidden = found_from((0.0, 0.0, 0.0))
+    assert not hidden.any()
+    assert not found.any()
+
+
+def test_hidden_points_are_found_whatever_sensor_each_was_measured_from() -> None:
+    points, pixels, hidden = in_image(scan(PLACES["beside the camera"]))
+    origins = np.tile(np.array(PLACES["beside the camera"], np.float32), (len(points), 1))
+    arguments = (points, pixels, 1242, INTRINSICS.fx)
+    found = points_hidden_from_camera(*arguments, origins)
+    np.testing.assert_array_equal(found, points_hidden_from_camera(*arguments, origins[0]))
+    origins[hidden] = 0  # the camera itself has measured these
+    assert not points_hidden_from_camera(*arguments, origins)[hidden].any()
+
+
+def test_hidden_points_are_the_same_however_many_are_looked_at_together(monkeypatch) -> None:
+    found, _ = found_from(PLACES["on the roof"])
+    monkeypatch.setattr(occlusion, "MOST_PAIRS", 5000)
+    again, _ = found_from(PLACES["on the roof"])
+    np.testing.assert_array_equal(found, again)
+
+
+def test_no_points_hide_nothing() -> None:
+    nothing = np.empty((0, 3), np.float32), np.empty(0, np.intp)
+    assert points_hidden_from_camera(*nothing, 100, 50.0, np.zeros(3, np.float32)).shape == (0,)
