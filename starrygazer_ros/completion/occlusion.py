@@ -113,9 +113,9 @@ def points_hidden_from_camera(
     reach = max(1, round(REACH * width))
     around = _places_around(pixels, width, reach)
     inverse = np.zeros(around.shape, np.float32)
-    inverse.flat[around.places] = 1 / points[:, 2]
+    inverse.reshape(-1)[around.places] = 1 / points[:, 2]
     nearest = cv2.dilate(inverse, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    suspects = np.flatnonzero(nearest.flat[around.places] * points[:, 2] > NEARER)
+    suspects = np.flatnonzero(nearest.reshape(-1)[around.places] * points[:, 2] > NEARER)
     at_place = np.full(inverse.size, -1, np.int32)
     at_place[around.places] = np.arange(len(points), dtype=np.int32)
 

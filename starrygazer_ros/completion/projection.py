@@ -67,14 +67,14 @@ def project(
     camera_from_points = camera.from_frame @ frame_from_points
     seen = moved(points, camera_from_points)
     kept = np.flatnonzero(measured & (seen[:, 2] > NEAREST))
-    seen = seen.take(kept, axis=0)
+    seen = seen.T.take(kept, axis=1).T
     columns, rows = np.rint(camera.project(seen)).T
     width, height = camera.intrinsics.width, camera.intrinsics.height
     # Compared before they become integers, which hold neither NaN nor what is far off.
     inside = np.flatnonzero((columns >= 0) & (columns < width) & (rows >= 0) & (rows < height))
     pixels = rows[inside].astype(np.intp) * width + columns[inside].astype(np.intp)
 
-    seen = seen.take(inside, axis=0)
+    seen = seen.T.take(inside, axis=1).T
     z = seen[:, 2].astype(np.float32)
     depth = np.full(height * width, np.inf, np.float32)
     np.minimum.at(depth, pixels, z)
@@ -112,11 +112,17 @@ def moved(points: NDArray[np.floating], transform: NDArray[np.float64]) -> NDArr
         transform: float [4, 4], from their frame to the other one.
 
     Returns:
-        float [N, 3] of the same type.
+        float [N, 3] of the same type, each column in one piece.
     """
+    # Not a matrix product: starting the threads of a BLAS takes longer than the product.
+    columns: NDArray[np.floating] = np.ascontiguousarray(points.T)
+    turned: NDArray[np.floating] = np.empty(points.shape, points.dtype, order="F")
     with np.errstate(invalid="ignore", over="ignore"):
-        turned: NDArray[np.floating] = np.matmul(points, transform[:3, :3].T.astype(points.dtype))
-        turned += transform[:3, 3].astype(points.dtype)
+        for row, result in zip(transform[:3].astype(points.dtype), turned.T, strict=True):
+            np.multiply(columns[0], row[0], out=result)
+            result += columns[1] * row[1]
+            result += columns[2] * row[2]
+            result += row[3]
     return turned
 
 
