@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from starrygazer_ros.backends import BACKENDS
 from starrygazer_ros.common_parameters import CommonParameters
 from starrygazer_ros.completion.completer import DEFAULT_MIN_SPARSE_POINTS
+from starrygazer_ros.matching import APPROXIMATE, POLICIES, Rule
 from starrygazer_ros.messages import DEPTH_ENCODINGS
 from starrygazer_ros.parameters import When, parameter
 
@@ -48,10 +49,18 @@ class CompletionParameters(CommonParameters):
         "Leave out background points seen past edges where the sparse depth is full of them.",
         When.RUNNING,
     )
+    sync_policy: str = parameter(
+        "sync.policy",
+        APPROXIMATE,
+        "Which sparse depth an image gets: that of the same stamp (exact), that of the nearest "
+        "stamp (approximate), or the newest, also several times (latest).",
+        When.RUNNING,
+        choices=POLICIES,
+    )
     sync_slop: float = parameter(
         "sync.slop",
         0.05,
-        "Stamps of image and sparse depth differ by less than this [s]; 0 = by nothing.",
+        "For approximate: stamps of a pair differ by less than this [s]; 0 = by nothing.",
         When.RUNNING,
         limits=(0.0, 10.0),
     )
@@ -61,6 +70,13 @@ class CompletionParameters(CommonParameters):
         "Images and sparse depth images that wait for their partner, each.",
         When.RUNNING,
         limits=(1, 1000),
+    )
+    sync_max_age: float = parameter(
+        "sync.max_age",
+        0.2,
+        "For latest: stamps of a pair differ by no more than this [s].",
+        When.RUNNING,
+        limits=(0.0, 3600.0),
     )
     depth_encoding: str = parameter(
         "depth_encoding",
@@ -75,3 +91,7 @@ class CompletionParameters(CommonParameters):
         "Keep the image's rows and columns in the cloud; otherwise leave out unknown points.",
         When.RUNNING,
     )
+
+    def sync_rule(self) -> Rule:
+        """What a pair of image and sparse depth is."""
+        return Rule(self.sync_policy, self.sync_slop, self.sync_queue_size, self.sync_max_age)

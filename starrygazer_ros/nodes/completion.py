@@ -13,12 +13,13 @@ from starrygazer_ros import completion_diagnostics
 from starrygazer_ros.completion import DepthCompleter, SharedEngines
 from starrygazer_ros.completion_parameters import CompletionParameters
 from starrygazer_ros.diagnostics import Input, Verdict
+from starrygazer_ros.matching import IMAGE, SPARSE_DEPTH
 from starrygazer_ros.nodes.managed import ManagedNode
 from starrygazer_ros.nodes.outputs import Outputs
 from starrygazer_ros.nodes.pair_completer import Pair, PairCompleter
 from starrygazer_ros.nodes.watched_input import WatchedInput
 from starrygazer_ros.qos import subscription_mismatch
-from starrygazer_ros.synchronization import IMAGE, SPARSE_DEPTH, PairSynchronizer
+from starrygazer_ros.synchronization import PairSynchronizer
 from starrygazer_ros.worker import NewestWorker
 
 
@@ -76,7 +77,7 @@ class CompletionNode(ManagedNode):
             completer,
             outputs,
             PairCompleter(completer, outputs, self.get_logger()),
-            PairSynchronizer(self._on_pair, values.sync_slop, values.sync_queue_size),
+            PairSynchronizer(self._on_pair, values.sync_rule()),
         )
         self.get_logger().info(
             f"model '{completer.bundle.name}' {completer.bundle.version} runs on "
@@ -126,7 +127,7 @@ class CompletionNode(ManagedNode):
     def apply(self) -> None:
         """Match by the new rule from the next message on, complete so from the next pair on."""
         if self._configured is not None:
-            self._configured.synchronizer.change(self.values.sync_slop, self.values.sync_queue_size)
+            self._configured.synchronizer.change(self.values.sync_rule())
             self._configured.pairs.change(self.values)
 
     # Inputs, in the executor's thread: store and return
@@ -177,6 +178,7 @@ class CompletionNode(ManagedNode):
             hashes={"mde": bundle.mde.sha256, "refinement": bundle.refinement.sha256},
             backend=configured.completer.backend_description,
             time_jumps=configured.synchronizer.time_jumps,
+            reused=configured.synchronizer.reused,
             output_mismatch=subscription_mismatch(self, configured.outputs.publishers),
             counts=configured.pairs.statistics.snapshot(),
         )
@@ -189,9 +191,8 @@ class CompletionNode(ManagedNode):
         return replace(
             self._input(name),
             received=synchronizer.received[topic],
-            unmatched=synchronizer.unmatched(topic),
             waiting=synchronizer.waiting(topic),
-            refused=synchronizer.refused[topic],
+            dropped=dict(synchronizer.dropped[topic]),
         )
 
     def _input(self, name: str) -> Input:

@@ -6,7 +6,15 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy is needed: see requirements/")
 
 from bundles import GREY, expected_depth
-from integration.harness import FRAME, HEIGHT, WIDTH, sparse_depth_array, wait_for
+from integration.harness import (
+    FRAME,
+    HEIGHT,
+    WIDTH,
+    accounted,
+    pairs_dropped,
+    sparse_depth_array,
+    wait_for,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -79,11 +87,9 @@ def test_accounts_for_every_frame_in_diagnostics(running):
         return (status, values) if values["in work"] == "0" else None
 
     status, values = wait_for(settled, "no pair in work")
-    for topic in ("image", "sparse_depth"):
-        terms = [int(values[f"{key} {topic}"]) for key in ("unmatched", "waiting", "refused")]
-        assert min(terms) >= 0
-        assert int(values[f"received {topic}"]) == int(values["matched"]) + sum(terms)
-    dropped = [int(value) for key, value in values.items() if key.startswith("dropped")]
+    assert accounted(values, "image")
+    assert accounted(values, "sparse_depth")
+    dropped = pairs_dropped(values)
     assert min(dropped) >= 0
     assert int(values["matched"]) == int(values["completed"]) + sum(dropped)
     assert int(values["received image"]) > int(values["matched"]) > 0
