@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from starrygazer_ros.backends import BACKENDS
+from starrygazer_ros.clouds import CLOUD_FIELDS, XYZRGB, CloudOptions
 from starrygazer_ros.common_parameters import CommonParameters
 from starrygazer_ros.completion.completer import DEFAULT_MIN_SPARSE_POINTS
 from starrygazer_ros.matching import APPROXIMATE, POLICIES, Rule
@@ -85,12 +86,59 @@ class CompletionParameters(CommonParameters):
         When.RUNNING,
         choices=DEPTH_ENCODINGS,
     )
+    output_scale: float = parameter(
+        "output.scale",
+        1.0,
+        "Size of depth, confidence and cloud over that of the image; depth/camera_info follows.",
+        When.RUNNING,
+        limits=(0.05, 1.0),
+    )
+    points_fields: str = parameter(
+        "points.fields",
+        XYZRGB,
+        "Fields of the cloud: with the image's colour (xyzrgb), or with the confidence as "
+        "intensity (xyzi).",
+        When.RUNNING,
+        choices=CLOUD_FIELDS,
+    )
     points_organized: bool = parameter(
         "points.organized",
         True,
-        "Keep the image's rows and columns in the cloud; otherwise leave out unknown points.",
+        "Keep rows and columns in the cloud; otherwise leave out unknown points.",
         When.RUNNING,
     )
+    points_stride: int = parameter(
+        "points.stride",
+        1,
+        "The cloud has every so many rows and columns.",
+        When.RUNNING,
+        limits=(1, 64),
+    )
+    points_min_confidence: float = parameter(
+        "points.min_confidence",
+        0.0,
+        "Points of less confidence are left out of the cloud.",
+        When.RUNNING,
+        limits=(0.0, 1.0),
+    )
+    points_edge_ratio: float = parameter(
+        "points.edge_ratio",
+        0.0,
+        "Points between the two sides of a depth edge are left out of the cloud, this share of "
+        "depth from both; 0 = none are.",
+        When.RUNNING,
+        limits=(0.0, 1.0),
+    )
+
+    def cloud_options(self) -> CloudOptions:
+        """What the point cloud holds."""
+        return CloudOptions(
+            self.points_fields,
+            self.points_organized,
+            self.points_stride,
+            self.points_min_confidence,
+            self.points_edge_ratio,
+        )
 
     def sync_rule(self) -> Rule:
         """What a pair of image and sparse depth is."""

@@ -28,6 +28,23 @@ def test_back_projected_points_project_onto_their_pixels() -> None:
         assert points[v, u, 2] == depth[v, u]
 
 
+def test_an_image_of_another_size_shows_a_point_at_the_same_place() -> None:
+    scaled = CAMERA.scaled(height=120, width=320)
+    u, v = project(np.array([0.4, -0.3, 2.0]), CAMERA)
+    assert project(np.array([0.4, -0.3, 2.0]), scaled) == pytest.approx(
+        ((u + 0.5) / 2 - 0.5, (v + 0.5) / 4 - 0.5)
+    )
+    assert (scaled.width, scaled.height) == (320, 120)
+    assert CAMERA.scaled(CAMERA.height, CAMERA.width) == CAMERA
+
+
+def test_every_third_pixel_is_that_of_the_whole_image() -> None:
+    third = CAMERA.subsampled(3)
+    assert (third.width, third.height) == (214, 160)
+    u, v = project(np.array([0.4, -0.3, 2.0]), CAMERA)
+    assert project(np.array([0.4, -0.3, 2.0]), third) == pytest.approx((u / 3, v / 3))
+
+
 def test_unknown_depth_stays_unknown() -> None:
     depth = np.full((480, 640), 2.0, np.float32)
     depth[10, 20] = np.nan

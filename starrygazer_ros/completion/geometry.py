@@ -35,6 +35,32 @@ class Intrinsics:
         if self.width <= 0 or self.height <= 0:
             raise ValueError(f"image size must be positive, got {self.width}x{self.height}")
 
+    def scaled(self, height: int, width: int) -> Intrinsics:
+        """Of an image of another size that shows the same.
+
+        A pixel's centre keeps its place in the picture: ``u' + 1/2 = (u + 1/2) width' / width``.
+        """
+        rows, columns = height / self.height, width / self.width
+        return Intrinsics(
+            fx=self.fx * columns,
+            fy=self.fy * rows,
+            cx=(self.cx + 0.5) * columns - 0.5,
+            cy=(self.cy + 0.5) * rows - 0.5,
+            width=width,
+            height=height,
+        )
+
+    def subsampled(self, stride: int) -> Intrinsics:
+        """Of every ``stride``-th row and column, from the first on: ``u' = u / stride``."""
+        return Intrinsics(
+            fx=self.fx / stride,
+            fy=self.fy / stride,
+            cx=self.cx / stride,
+            cy=self.cy / stride,
+            width=-(-self.width // stride),
+            height=-(-self.height // stride),
+        )
+
 
 def back_project(depth: NDArray[np.float32], intrinsics: Intrinsics) -> NDArray[np.float32]:
     """Points of a depth image: ``x = (u - cx) z / fx``, ``y = (v - cy) z / fy`` (REP 118).
