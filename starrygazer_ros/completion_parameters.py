@@ -8,6 +8,7 @@ from starrygazer_ros.backends import BACKENDS
 from starrygazer_ros.clouds import CLOUD_FIELDS, XYZRGB, CloudOptions
 from starrygazer_ros.common_parameters import CommonParameters
 from starrygazer_ros.completion.completer import DEFAULT_MIN_SPARSE_POINTS
+from starrygazer_ros.compressed import IMAGE_TRANSPORTS, RAW, SPARSE_DEPTH_TRANSPORTS
 from starrygazer_ros.matching import APPROXIMATE, POLICIES, Rule
 from starrygazer_ros.messages import DEPTH_ENCODINGS
 from starrygazer_ros.parameters import When, parameter
@@ -49,6 +50,21 @@ class CompletionParameters(CommonParameters):
         True,
         "Leave out background points seen past edges where the sparse depth is full of them.",
         When.RUNNING,
+    )
+    image_transport: str = parameter(
+        "input.image_transport",
+        RAW,
+        "How images arrive: on image (raw) or on image/compressed (JPEG, PNG).",
+        When.CONFIGURE,
+        choices=IMAGE_TRANSPORTS,
+    )
+    sparse_depth_transport: str = parameter(
+        "input.sparse_depth_transport",
+        RAW,
+        "How sparse depth arrives: raw, or as 16-bit PNG on sparse_depth/compressed or "
+        "sparse_depth/compressedDepth.",
+        When.CONFIGURE,
+        choices=SPARSE_DEPTH_TRANSPORTS,
     )
     sync_policy: str = parameter(
         "sync.policy",

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from starrygazer_ros import completion_diagnostics
 from starrygazer_ros.completion import DepthCompleter, SharedEngines
 from starrygazer_ros.completion_parameters import CompletionParameters
+from starrygazer_ros.compressed import RAW
 from starrygazer_ros.diagnostics import Input, Verdict
 from starrygazer_ros.matching import IMAGE, SPARSE_DEPTH
 from starrygazer_ros.nodes.managed import ManagedNode
@@ -21,6 +22,8 @@ from starrygazer_ros.nodes.watched_input import WatchedInput
 from starrygazer_ros.qos import subscription_mismatch
 from starrygazer_ros.synchronization import PairSynchronizer
 from starrygazer_ros.worker import NewestWorker
+
+SPARSE_CAMERA_INFO = "sparse_depth/camera_info"
 
 
 @dataclass(frozen=True)
@@ -97,15 +100,24 @@ class CompletionNode(ManagedNode):
         worker.start()
         self._previous_report = self._report()
         qos = self.values.input_qos()
-        for message_type, topic, callback in (
-            (CameraInfo, "camera_info", self._on_camera_info),
-            (Image, "image", self._on_image),
-            (Image, "sparse_depth", self._on_sparse_depth),
+        image = self._topic("image", self.values.image_transport)
+        sparse_depth = self._topic("sparse_depth", self.values.sparse_depth_transport)
+        for name, message_type, topic, callback in (
+            ("camera_info", CameraInfo, "camera_info", self._on_camera_info),
+            ("sparse camera_info", CameraInfo, SPARSE_CAMERA_INFO, self._on_sparse_camera_info),
+            ("image", *image, self._on_image),
+            ("sparse_depth", *sparse_depth, self._on_sparse_depth),
         ):
             guarded = self.guarded(callback, pairs.statistics.count_warning)
-            self._activation.inputs[topic] = WatchedInput(self, message_type, topic, guarded, qos)
-        image, sparse_depth = map(self.resolve_topic_name, ("image", "sparse_depth"))
-        self.get_logger().info(f"active: completes {sparse_depth} with {image}")
+            self._activation.inputs[name] = WatchedInput(self, message_type, topic, guarded, qos)
+        self.get_logger().info(f"active: completes {sparse_depth[1]} with {image[1]}")
+
+    def _topic(self, name: str, transport: str) -> tuple[type, str]:
+        """Type and topic of an input; image_transport hangs the transport on the resolved name."""
+        resolved = self.resolve_topic_name(name)
+        return (
+            (Image, resolved) if transport == RAW else (CompressedImage, f"{resolved}/{transport}")
+        )
 
     def deactivate(self) -> None:
         """Stop the inputs first, then the worker."""
@@ -143,6 +155,10 @@ class CompletionNode(ManagedNode):
     def _on_camera_info(self, message: CameraInfo) -> None:
         if self._configured is not None:
             self._configured.pairs.calibrations.store(message)
+
+    def _on_sparse_camera_info(self, message: CameraInfo) -> None:
+        if self._configured is not None:
+            self._configured.pairs.sparse_calibrations.store(message)
 
     def _on_pair(self, image: Image, sparse_depth: Image) -> None:
         if self._configured is not None and self._activation is not None:
