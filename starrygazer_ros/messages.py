@@ -6,6 +6,9 @@ import sys
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
 
 import cv2
 import numpy as np
@@ -126,10 +129,7 @@ def image_from_message(message: Image) -> NDArray[np.uint8]:
     """
     layout = IMAGE_LAYOUTS.get(message.encoding)
     if layout is None:
-        raise ImageEncodingError(
-            f"image encoding '{message.encoding}' is not supported: use one of "
-            f"{', '.join(IMAGE_LAYOUTS)}"
-        )
+        return _by_cv_bridge(message)
     if layout.even_width and message.width % 2:
         raise ImageEncodingError(
             f"a {message.encoding} image has an even width, this one is {message.width} pixels wide"
@@ -141,6 +141,32 @@ def image_from_message(message: Image) -> NDArray[np.uint8]:
             f"this one is {message.width}x{message.height}"
         )
     return layout.to_rgb(pixels)
+
+
+def _by_cv_bridge(message: Image) -> NDArray[np.uint8]:
+    """An encoding that is rare, by ROS's own package where it is installed."""
+    bridge, reason = _cv_bridge()
+    if bridge is None:
+        raise ImageEncodingError(
+            f"image encoding '{message.encoding}' is not supported: use one of "
+            f"{', '.join(IMAGE_LAYOUTS)}, or install cv_bridge ({reason})"
+        )
+    _require_data(message, "image")
+    try:
+        return np.ascontiguousarray(bridge.imgmsg_to_cv2(message, "rgb8"), np.uint8)
+    except Exception as error:  # its own, cv2's, numpy's and those of its compiled part
+        raise ImageEncodingError(
+            f"cv_bridge cannot convert image encoding '{message.encoding}' to rgb8: {error}"
+        ) from error
+
+
+@lru_cache(1)
+def _cv_bridge() -> tuple[Any, str]:
+    """The bridge, or None and why not."""
+    try:
+        return import_module("cv_bridge").CvBridge(), ""
+    except Exception as error:  # an ABI clash with numpy 2 is no ImportError
+        return None, " ".join(str(error).split())
 
 
 def sparse_depth_from_message(message: Image) -> NDArray[np.float32]:
@@ -167,9 +193,8 @@ def sparse_depth_from_message(message: Image) -> NDArray[np.float32]:
 
 def _pixels(message: Image, what: str, dtype: DTypeLike, channels: int) -> NDArray:  # type: ignore[type-arg]
     """Pixels in the host's byte order, [H, W] or [H, W, channels], without a copy if possible."""
+    _require_data(message, what)
     height, width, step = message.height, message.width, message.step
-    if height == 0 or width == 0:
-        raise EmptyImageError(f"{what} is {width}x{height}: the publisher sends an empty image")
     item = np.dtype(dtype).itemsize
     row = width * channels * item
     if step < row:
@@ -177,18 +202,30 @@ def _pixels(message: Image, what: str, dtype: DTypeLike, channels: int) -> NDArr
             f"{what} has a step of {step} bytes, but a row of {width} {message.encoding} pixels "
             f"has {row}: set step to at least that in the publisher"
         )
-    size = len(message.data)
-    if size < step * height:
-        raise TruncatedDataError(
-            f"{what} has {size} bytes of data instead of {step * height} "
-            f"({height} rows of {step}): the message was cut off or its size is wrong"
-        )
     order = ">" if message.is_bigendian else "<"
     shape, strides = (height, width, channels), (step, channels * item, item)
     if channels == 1:
         shape, strides = (height, width), (step, item)
     pixels = np.ndarray(shape, np.dtype(dtype).newbyteorder(order), message.data, strides=strides)
     return np.ascontiguousarray(pixels, dtype=dtype)
+
+
+def _require_data(message: Image, what: str) -> None:
+    """There are pixels, and ``data`` holds all rows.
+
+    Raises:
+        EmptyImageError: there are none.
+        TruncatedDataError: rows are missing.
+    """
+    height, width, step = message.height, message.width, message.step
+    if height == 0 or width == 0:
+        raise EmptyImageError(f"{what} is {width}x{height}: the publisher sends an empty image")
+    size = len(message.data)
+    if size < step * height:
+        raise TruncatedDataError(
+            f"{what} has {size} bytes of data instead of {step * height} "
+            f"({height} rows of {step}): the message was cut off or its size is wrong"
+        )
 
 
 def intrinsics_from_message(message: CameraInfo) -> Intrinsics:

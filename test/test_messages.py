@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import sys
 import time
 from array import array
+from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -277,3 +280,52 @@ def test_converts_a_vga_frame_in_a_few_milliseconds():
 
     # The fastest of several, because the machine may be busy; a slow setter takes 40 ms and more.
     assert min(convert() for _ in range(10)) < 0.015
+
+
+@pytest.fixture
+def bridge(monkeypatch):
+    """Stands for cv_bridge; says what it was asked."""
+
+    class Bridge:
+        asked: ClassVar = []
+
+        def imgmsg_to_cv2(self, message, desired_encoding):
+            self.asked.append((message.encoding, desired_encoding))
+            if message.encoding == "odd":
+                raise RuntimeError("Unrecognized image encoding [odd]")
+            return np.full((message.height, message.width, 3), 7, np.uint8)
+
+    monkeypatch.setitem(sys.modules, "cv_bridge", SimpleNamespace(CvBridge=Bridge))
+    messages._cv_bridge.cache_clear()
+    yield Bridge
+    messages._cv_bridge.cache_clear()
+
+
+def test_rare_encodings_go_through_cv_bridge(bridge):
+    pixels = messages.image_from_message(make_image(np.zeros((4, 6, 3), np.uint16), "rgb16"))
+    assert pixels.shape == (4, 6, 3)
+    assert (pixels == 7).all()
+    assert bridge.asked == [("rgb16", "rgb8")]
+    with pytest.raises(messages.ImageEncodingError, match=r"to rgb8: Unrecognized"):
+        messages.image_from_message(make_image(np.zeros((4, 6), np.uint8), "odd"))
+    short = make_image(np.zeros((4, 6, 3), np.uint16), "rgb16")
+    short.data = short.data[:-1]
+    with pytest.raises(messages.TruncatedDataError):
+        messages.image_from_message(short)
+
+
+def test_without_cv_bridge_the_reason_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv_bridge", None)
+    messages._cv_bridge.cache_clear()
+    with pytest.raises(messages.ImageEncodingError, match=r"or install cv_bridge \(import of"):
+        messages.image_from_message(make_image(np.zeros((4, 6, 3), np.uint16), "rgb16"))
+    messages._cv_bridge.cache_clear()
+
+
+def test_cv_bridge_itself_reduces_16_bits_to_8():
+    pytest.importorskip("cv_bridge", reason="cv_bridge is not on PyPI")
+    messages._cv_bridge.cache_clear()
+    image = make_image(np.full((4, 6, 3), 200 << 8, np.uint16), "rgb16")
+    pixels = messages.image_from_message(image)
+    assert (pixels.shape, pixels.dtype) == ((4, 6, 3), np.uint8)
+    assert np.abs(pixels.astype(int) - 200).max() <= 1
