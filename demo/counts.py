@@ -48,13 +48,12 @@ def count(sent: int, received: int, diagnostics: Values) -> Counts:
     def number(key: str) -> int:
         return int(diagnostics.get(key, "0"))
 
-    dropped = {
-        key.removeprefix("dropped "): int(value)
+    dropped = {  # frames as pairs, and as images that found no pair
+        key.removeprefix("dropped ").removeprefix("image "): int(value)
         for key, value in diagnostics.items()
-        if key.startswith("dropped ")
+        if key.startswith("dropped ") and not key.startswith("dropped sparse_depth ")
     }
-    dropped["refused"] = number("refused image")
-    dropped["no_partner"] = number("unmatched image") + number("waiting image")
+    dropped["no_partner"] = number("waiting image")
     dropped["not_finished"] = number("in work")
     dropped["lost_before_node"] = sent - number("received image")
     dropped["lost_after_node"] = number("completed") - received

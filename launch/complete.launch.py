@@ -137,6 +137,7 @@ def _check(given: dict[str, str], argv: list[str]) -> None:
 def _completion_node(given: dict[str, str], sim_time: dict[str, bool]) -> LifecycleNode:
     overrides: dict[str, str | bool] = {name: given[name] for name in OVERRIDES if given[name]}
     inputs = {topic: given[f"{topic}_topic"] for topic in ("image", "camera_info", "sparse_depth")}
+    inputs["sparse_depth/camera_info"] = f"{inputs['sparse_depth']}/camera_info"
     return _node("completion_node", given, {**sim_time, **overrides}, inputs)
 
 

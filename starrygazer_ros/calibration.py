@@ -69,6 +69,6 @@ class CalibrationCache:
             known = ", ".join(f"'{f}' {w}x{h}" for f, w, h in others) or "none"
             raise MissingCameraInfoError(
                 f"no usable camera_info for images of frame '{frame_id}', {width}x{height} "
-                f"(received: {known}): neither a cloud nor camera_info is published"
+                f"(received: {known}): what needs it is left out"
             )
         return calibration

@@ -29,6 +29,7 @@ class Report:
         hashes: SHA-256 of its graphs by name.
         backend: back end, its version and the device that really run.
         time_jumps: how often time went back.
+        reused: pairs whose sparse depth had been in one before.
         output_mismatch: which subscription does not hear an output and why, if so.
         counts: what became of the pairs.
     """
@@ -41,6 +42,7 @@ class Report:
     hashes: Mapping[str, str] = field(default_factory=dict)
     backend: str = ""
     time_jumps: int = 0
+    reused: int = 0
     output_mismatch: str = ""
     counts: Snapshot = field(default_factory=Snapshot)
 
@@ -76,7 +78,8 @@ def _of_pairs(now: Snapshot, before: Snapshot, output_mismatch: str) -> Verdict 
         return level, f"{failed} of {failed + completed} pairs failed: {causes}"
     if now.matched == before.matched:
         return DiagnosticStatus.WARN, (
-            "no image has a sparse depth within sync.slop: compare the stamps of both topics"
+            "no image has a sparse depth by the rule of the parameters sync.*: compare the stamps "
+            "of both topics"
         )
     if output_mismatch:
         return DiagnosticStatus.WARN, (
@@ -107,13 +110,11 @@ def _of_rates(report: Report, previous: Report, limits: CommonParameters) -> Ver
     completed = now.completed - before.completed
     lost = now.replaced - before.replaced
     # An image of a faster topic has no partner by design, so the topic that loses less counts.
+    inputs = [(getattr(report, topic), getattr(previous, topic)) for topic in TOPICS]
     unmatched, received = min(
         (
-            (
-                getattr(report, topic).unmatched - getattr(previous, topic).unmatched,
-                getattr(report, topic).received - getattr(previous, topic).received,
-            )
-            for topic in TOPICS
+            (sum(now.dropped_since(before).values()), now.received - before.received)
+            for now, before in inputs
         ),
         key=lambda topic: topic[0] / max(1, topic[1]),
     )
@@ -140,6 +141,7 @@ def values(report: Report, previous: Report) -> Iterator[tuple[str, str]]:
     yield "time jumps", str(report.time_jumps)
     counts = report.counts
     yield "matched", str(counts.matched)
+    yield "reused sparse_depth", str(report.reused)
     yield "completed", str(counts.completed)
     completed = counts.completed - previous.counts.completed
     yield "rate completed Hz", diagnostics.rate(completed, period)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from starrygazer_ros.backends import BACKENDS
+from starrygazer_ros.clouds import CLOUD_FIELDS, XYZRGB, CloudOptions
 from starrygazer_ros.common_parameters import CommonParameters
 from starrygazer_ros.completion.completer import DEFAULT_MIN_SPARSE_POINTS
+from starrygazer_ros.compressed import IMAGE_TRANSPORTS, RAW, SPARSE_DEPTH_TRANSPORTS
+from starrygazer_ros.matching import APPROXIMATE, POLICIES, Rule
 from starrygazer_ros.messages import DEPTH_ENCODINGS
 from starrygazer_ros.parameters import When, parameter
 
@@ -48,10 +51,33 @@ class CompletionParameters(CommonParameters):
         "Leave out background points seen past edges where the sparse depth is full of them.",
         When.RUNNING,
     )
+    image_transport: str = parameter(
+        "input.image_transport",
+        RAW,
+        "How images arrive: on image (raw) or on image/compressed (JPEG, PNG).",
+        When.CONFIGURE,
+        choices=IMAGE_TRANSPORTS,
+    )
+    sparse_depth_transport: str = parameter(
+        "input.sparse_depth_transport",
+        RAW,
+        "How sparse depth arrives: raw, or as 16-bit PNG on sparse_depth/compressed or "
+        "sparse_depth/compressedDepth.",
+        When.CONFIGURE,
+        choices=SPARSE_DEPTH_TRANSPORTS,
+    )
+    sync_policy: str = parameter(
+        "sync.policy",
+        APPROXIMATE,
+        "Which sparse depth an image gets: that of the same stamp (exact), that of the nearest "
+        "stamp (approximate), or the newest, also several times (latest).",
+        When.RUNNING,
+        choices=POLICIES,
+    )
     sync_slop: float = parameter(
         "sync.slop",
         0.05,
-        "Stamps of image and sparse depth differ by less than this [s]; 0 = by nothing.",
+        "For approximate: stamps of a pair differ by less than this [s]; 0 = by nothing.",
         When.RUNNING,
         limits=(0.0, 10.0),
     )
@@ -62,6 +88,13 @@ class CompletionParameters(CommonParameters):
         When.RUNNING,
         limits=(1, 1000),
     )
+    sync_max_age: float = parameter(
+        "sync.max_age",
+        0.2,
+        "For latest: stamps of a pair differ by no more than this [s].",
+        When.RUNNING,
+        limits=(0.0, 3600.0),
+    )
     depth_encoding: str = parameter(
         "depth_encoding",
         "32FC1",
@@ -69,9 +102,60 @@ class CompletionParameters(CommonParameters):
         When.RUNNING,
         choices=DEPTH_ENCODINGS,
     )
+    output_scale: float = parameter(
+        "output.scale",
+        1.0,
+        "Size of depth, confidence and cloud over that of the image; depth/camera_info follows.",
+        When.RUNNING,
+        limits=(0.05, 1.0),
+    )
+    points_fields: str = parameter(
+        "points.fields",
+        XYZRGB,
+        "Fields of the cloud: with the image's colour (xyzrgb), or with the confidence as "
+        "intensity (xyzi).",
+        When.RUNNING,
+        choices=CLOUD_FIELDS,
+    )
     points_organized: bool = parameter(
         "points.organized",
         True,
-        "Keep the image's rows and columns in the cloud; otherwise leave out unknown points.",
+        "Keep rows and columns in the cloud; otherwise leave out unknown points.",
         When.RUNNING,
     )
+    points_stride: int = parameter(
+        "points.stride",
+        1,
+        "The cloud has every so many rows and columns.",
+        When.RUNNING,
+        limits=(1, 64),
+    )
+    points_min_confidence: float = parameter(
+        "points.min_confidence",
+        0.0,
+        "Points of less confidence are left out of the cloud.",
+        When.RUNNING,
+        limits=(0.0, 1.0),
+    )
+    points_edge_ratio: float = parameter(
+        "points.edge_ratio",
+        0.0,
+        "Points between the two sides of a depth edge are left out of the cloud, this share of "
+        "depth from both; 0 = none are.",
+        When.RUNNING,
+        limits=(0.0, 1.0),
+    )
+
+    def cloud_options(self) -> CloudOptions:
+        """What the point cloud holds."""
+        return CloudOptions(
+            self.points_fields,
+            self.points_organized,
+            self.points_stride,
+            self.points_min_confidence,
+            self.points_edge_ratio,
+        )
+
+    def sync_rule(self) -> Rule:
+        """What a pair of image and sparse depth is."""
+        return Rule(self.sync_policy, self.sync_slop, self.sync_queue_size, self.sync_max_age)

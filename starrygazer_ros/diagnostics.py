@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from starrygazer_ros.common_parameters import CommonParameters
 from starrygazer_ros.statistics import Latency
+from starrygazer_ros.synchronization import NegativeStampError
 
 SHORTEST_PERIOD = 0.001  # s
 
@@ -24,9 +25,8 @@ class Input:
     Attributes:
         topic: resolved name.
         received: messages so far.
-        unmatched: messages that left without a partner.
         waiting: messages that wait for their partner.
-        refused: messages whose stamp cannot be used.
+        dropped: messages that came to nothing, by cause.
         age: seconds from the last message's stamp to its arrival, by the node's clock.
         silence: seconds since the last message, or since the node listens.
         publishers: how many there are.
@@ -35,13 +35,17 @@ class Input:
 
     topic: str
     received: int = 0
-    unmatched: int = 0
     waiting: int = 0
-    refused: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
     age: float = 0.0
     silence: float = 0.0
     publishers: int = 0
     mismatch: str = ""
+
+    def dropped_since(self, before: Input) -> dict[str, int]:
+        """Messages that came to nothing since an earlier report, by cause."""
+        causes = {c: n - before.dropped.get(c, 0) for c, n in self.dropped.items()}
+        return {cause: count for cause, count in causes.items() if count > 0}
 
 
 def of_lifecycle(state: str, problem: str) -> Verdict | None:
@@ -60,7 +64,8 @@ def of_lifecycle(state: str, problem: str) -> Verdict | None:
 
 def of_input(now: Input, before: Input) -> Verdict | None:
     """Verdict on an input that brought nothing usable in a period; ``None`` if it did."""
-    received, refused = now.received - before.received, now.refused - before.refused
+    received = now.received - before.received
+    refused = now.dropped_since(before).get(NegativeStampError.cause)
     if not received and now.mismatch:
         return DiagnosticStatus.ERROR, (
             f"nothing can arrive on {now.topic}: {now.mismatch}; make both match, here with the "
@@ -126,9 +131,9 @@ def of_drops(dropped: int, total: int, limits: CommonParameters) -> Verdict | No
 def input_values(name: str, now: Input, before: Input, period: float) -> Iterator[tuple[str, str]]:
     """Counters, rate and stamp age of an input."""
     yield f"received {name}", str(now.received)
-    yield f"unmatched {name}", str(now.unmatched)
     yield f"waiting {name}", str(now.waiting)
-    yield f"refused {name}", str(now.refused)
+    for cause, count in sorted(now.dropped.items()):
+        yield f"dropped {name} {cause}", str(count)
     yield f"rate {name} Hz", rate(now.received - before.received, period)
     yield f"stamp age {name} ms", f"{1000 * now.age:.1f}"
 

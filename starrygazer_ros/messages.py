@@ -6,11 +6,14 @@ import sys
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from starrygazer_ros.completion import InputError, Intrinsics
@@ -126,10 +129,7 @@ def image_from_message(message: Image) -> NDArray[np.uint8]:
     """
     layout = IMAGE_LAYOUTS.get(message.encoding)
     if layout is None:
-        raise ImageEncodingError(
-            f"image encoding '{message.encoding}' is not supported: use one of "
-            f"{', '.join(IMAGE_LAYOUTS)}"
-        )
+        return _by_cv_bridge(message)
     if layout.even_width and message.width % 2:
         raise ImageEncodingError(
             f"a {message.encoding} image has an even width, this one is {message.width} pixels wide"
@@ -141,6 +141,32 @@ def image_from_message(message: Image) -> NDArray[np.uint8]:
             f"this one is {message.width}x{message.height}"
         )
     return layout.to_rgb(pixels)
+
+
+def _by_cv_bridge(message: Image) -> NDArray[np.uint8]:
+    """An encoding that is rare, by ROS's own package where it is installed."""
+    bridge, reason = _cv_bridge()
+    if bridge is None:
+        raise ImageEncodingError(
+            f"image encoding '{message.encoding}' is not supported: use one of "
+            f"{', '.join(IMAGE_LAYOUTS)}, or install cv_bridge ({reason})"
+        )
+    _require_data(message, "image")
+    try:
+        return np.ascontiguousarray(bridge.imgmsg_to_cv2(message, "rgb8"), np.uint8)
+    except Exception as error:  # its own, cv2's, numpy's and those of its compiled part
+        raise ImageEncodingError(
+            f"cv_bridge cannot convert image encoding '{message.encoding}' to rgb8: {error}"
+        ) from error
+
+
+@lru_cache(1)
+def _cv_bridge() -> tuple[Any, str]:
+    """The bridge, or None and why not."""
+    try:
+        return import_module("cv_bridge").CvBridge(), ""
+    except Exception as error:  # an ABI clash with numpy 2 is no ImportError
+        return None, " ".join(str(error).split())
 
 
 def sparse_depth_from_message(message: Image) -> NDArray[np.float32]:
@@ -167,9 +193,8 @@ def sparse_depth_from_message(message: Image) -> NDArray[np.float32]:
 
 def _pixels(message: Image, what: str, dtype: DTypeLike, channels: int) -> NDArray:  # type: ignore[type-arg]
     """Pixels in the host's byte order, [H, W] or [H, W, channels], without a copy if possible."""
+    _require_data(message, what)
     height, width, step = message.height, message.width, message.step
-    if height == 0 or width == 0:
-        raise EmptyImageError(f"{what} is {width}x{height}: the publisher sends an empty image")
     item = np.dtype(dtype).itemsize
     row = width * channels * item
     if step < row:
@@ -177,18 +202,30 @@ def _pixels(message: Image, what: str, dtype: DTypeLike, channels: int) -> NDArr
             f"{what} has a step of {step} bytes, but a row of {width} {message.encoding} pixels "
             f"has {row}: set step to at least that in the publisher"
         )
-    size = len(message.data)
-    if size < step * height:
-        raise TruncatedDataError(
-            f"{what} has {size} bytes of data instead of {step * height} "
-            f"({height} rows of {step}): the message was cut off or its size is wrong"
-        )
     order = ">" if message.is_bigendian else "<"
     shape, strides = (height, width, channels), (step, channels * item, item)
     if channels == 1:
         shape, strides = (height, width), (step, item)
     pixels = np.ndarray(shape, np.dtype(dtype).newbyteorder(order), message.data, strides=strides)
     return np.ascontiguousarray(pixels, dtype=dtype)
+
+
+def _require_data(message: Image, what: str) -> None:
+    """There are pixels, and ``data`` holds all rows.
+
+    Raises:
+        EmptyImageError: there are none.
+        TruncatedDataError: rows are missing.
+    """
+    height, width, step = message.height, message.width, message.step
+    if height == 0 or width == 0:
+        raise EmptyImageError(f"{what} is {width}x{height}: the publisher sends an empty image")
+    size = len(message.data)
+    if size < step * height:
+        raise TruncatedDataError(
+            f"{what} has {size} bytes of data instead of {step * height} "
+            f"({height} rows of {step}): the message was cut off or its size is wrong"
+        )
 
 
 def intrinsics_from_message(message: CameraInfo) -> Intrinsics:
@@ -212,11 +249,27 @@ def intrinsics_from_message(message: CameraInfo) -> Intrinsics:
         raise UnusableCameraInfoError(f"{sender}: {error}") from error
 
 
-def camera_info_to_message(camera_info: CameraInfo, header: Header) -> CameraInfo:
-    """The same calibration under another header; the arrays are shared."""
+def camera_info_to_message(
+    camera_info: CameraInfo, header: Header, size: tuple[int, int] | None = None
+) -> CameraInfo:
+    """The same calibration under another header.
+
+    Args:
+        camera_info: of the camera's image; its arrays may be shared.
+        header: of the new message.
+        size: rows and columns of an image that shows the same with other pixels; ``None`` = the
+            same. K and P follow as in :meth:`Intrinsics.scaled`, the translation of P with them.
+    """
     copy = CameraInfo(header=header, height=camera_info.height, width=camera_info.width)
     for name in ("distortion_model", "d", "k", "r", "p", "binning_x", "binning_y", "roi"):
         setattr(copy, name, getattr(camera_info, name))
+    if size is None or size == (camera_info.height, camera_info.width):
+        return copy
+    copy.height, copy.width = size
+    rows, columns = size[0] / camera_info.height, size[1] / camera_info.width
+    shrink = np.array([[columns, 0, columns / 2 - 0.5], [0, rows, rows / 2 - 0.5], [0, 0, 1]])
+    copy.k = (shrink @ np.reshape(camera_info.k, (3, 3))).ravel()
+    copy.p = (shrink @ np.reshape(camera_info.p, (3, 4))).ravel()
     return copy
 
 
@@ -255,56 +308,11 @@ def _single_channel(values: NDArray, header: Header, encoding: str) -> Image:  #
         is_bigendian=BIG_ENDIAN_HOST,
         step=width * values.itemsize,
     )
-    _append(values, message.data)
+    append(values, message.data)
     return message
 
 
-def cloud_to_message(
-    points: NDArray[np.float32], image: NDArray[np.uint8], header: Header, organized: bool
-) -> PointCloud2:
-    """Coloured point cloud with fields x, y, z and packed rgb.
-
-    Args:
-        points: float32 [H, W, 3] metres in the optical frame, NaN = unknown.
-        image: uint8 [H, W, 3] RGB of the same size.
-        header: header of the camera image.
-        organized: keep the image's rows and columns, unknown points as NaN; otherwise one row
-            without the unknown points.
-    """
-    cloud = cv2.merge([*cv2.split(points), _packed_rgb(image)])  # [H, W, 4]
-    known = np.isfinite(points[..., 2])
-    is_dense = bool(known.all())
-    if not organized:
-        cloud = cloud[known][None]  # [1, N, 4]
-        is_dense = True
-    message = PointCloud2(
-        header=header,
-        height=cloud.shape[0],
-        width=cloud.shape[1],
-        fields=_CLOUD_FIELDS,
-        is_bigendian=BIG_ENDIAN_HOST,
-        point_step=16,
-        row_step=16 * cloud.shape[1],
-        is_dense=is_dense,
-    )
-    _append(cloud, message.data)
-    return message
-
-
-_CLOUD_FIELDS = [
-    PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
-    for index, name in enumerate(("x", "y", "z", "rgb"))
-]
-
-
-def _packed_rgb(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """0x00RRGGBB per pixel, the bits that PCL and RViz read from the float field ``rgb``."""
-    blue_first = cv2.cvtColor(image, cv2.COLOR_RGB2BGRA).view("<u4")[..., 0]
-    packed = blue_first & np.uint32(0x00FFFFFF)  # without alpha: with it some colours are NaN
-    return packed.view(np.float32)
-
-
-def _append(values: NDArray, data: array[int]) -> None:  # type: ignore[type-arg]
+def append(values: NDArray, data: array[int]) -> None:  # type: ignore[type-arg]
     """Write into a new message's own array; its setter would copy, check or refuse."""
     if values.size:
         data.frombytes(memoryview(np.ascontiguousarray(values)).cast("B"))

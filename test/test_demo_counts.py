@@ -7,7 +7,7 @@ from demo.counts import count, latencies
 
 DIAGNOSTICS = {
     "received image": "10",
-    "unmatched image": "0",
+    "dropped sparse_depth queue_full": "5",
     "waiting image": "0",
     "completed": "7",
     "in work": "0",
@@ -34,7 +34,7 @@ def test_every_frame_is_accounted_for_by_cause() -> None:
         (11, 7, {}, "lost_before_node"),
         (10, 6, {}, "lost_after_node"),
         (10, 6, {"completed": "6", "in work": "1"}, "not_finished"),
-        (10, 6, {"completed": "6", "unmatched image": "1"}, "no_partner"),
+        (10, 6, {"completed": "6", "waiting image": "1"}, "no_partner"),
     ],
 )
 def test_a_frame_on_its_way_is_not_settled(
@@ -45,6 +45,14 @@ def test_a_frame_on_its_way_is_not_settled(
     assert counts.dropped[cause] == 1
     assert counts.consistent
     assert not counts.settled
+
+
+def test_an_image_that_found_no_sparse_depth_is_counted_by_its_cause() -> None:
+    changes = {"completed": "6", "dropped image queue_full": "1"}
+    counts = count(10, 6, {**DIAGNOSTICS, **changes})
+
+    assert counts.dropped == {"replaced": 2, "size_mismatch": 1, "queue_full": 1}
+    assert counts.settled
 
 
 def test_a_frame_that_vanished_in_the_node_is_noticed() -> None:

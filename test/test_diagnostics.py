@@ -126,12 +126,11 @@ def test_zero_switches_every_threshold_off():
 
 
 def test_shows_rates_of_the_time_that_passed_and_percentiles_in_milliseconds():
-    now = Input("/image", received=13, unmatched=2, waiting=1, refused=4, age=0.25)
+    now = Input("/image", received=13, waiting=1, dropped={"queue_full": 2}, age=0.25)
     assert dict(input_values("image", now, BEFORE, 2.0)) == {
         "received image": "13",
-        "unmatched image": "2",
+        "dropped image queue_full": "2",
         "waiting image": "1",
-        "refused image": "4",
         "rate image Hz": "5.0",
         "stamp age image ms": "250.0",
     }

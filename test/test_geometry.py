@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from starrygazer_ros.completion import Intrinsics, back_project
+from starrygazer_ros.completion import Intrinsics, back_project, seen_by
 
 CAMERA = Intrinsics(fx=500.0, fy=510.0, cx=319.5, cy=239.5, width=640, height=480)
 
@@ -26,6 +26,23 @@ def test_back_projected_points_project_onto_their_pixels() -> None:
     for v, u in ((0, 0), (479, 639), (123, 456)):
         assert project(points[v, u], CAMERA) == pytest.approx((u, v), abs=1e-3)
         assert points[v, u, 2] == depth[v, u]
+
+
+def test_an_image_of_another_size_shows_a_point_at_the_same_place() -> None:
+    scaled = CAMERA.scaled(height=120, width=320)
+    u, v = project(np.array([0.4, -0.3, 2.0]), CAMERA)
+    assert project(np.array([0.4, -0.3, 2.0]), scaled) == pytest.approx(
+        ((u + 0.5) / 2 - 0.5, (v + 0.5) / 4 - 0.5)
+    )
+    assert (scaled.width, scaled.height) == (320, 120)
+    assert CAMERA.scaled(CAMERA.height, CAMERA.width) == CAMERA
+
+
+def test_every_third_pixel_is_that_of_the_whole_image() -> None:
+    third = CAMERA.subsampled(3)
+    assert (third.width, third.height) == (214, 160)
+    u, v = project(np.array([0.4, -0.3, 2.0]), CAMERA)
+    assert project(np.array([0.4, -0.3, 2.0]), third) == pytest.approx((u / 3, v / 3))
 
 
 def test_unknown_depth_stays_unknown() -> None:
@@ -47,3 +64,36 @@ def test_refuses_an_uncalibrated_camera(field: str, value: float) -> None:
     values = {"fx": 500.0, "fy": 500.0, "cx": 1.0, "cy": 1.0, "width": 4, "height": 4}
     with pytest.raises(ValueError, match="calibrated"):
         Intrinsics(**{**values, field: value})  # type: ignore[arg-type]
+
+
+def test_sparse_depth_keeps_its_place_in_another_camera() -> None:
+    depth = np.zeros((480, 640), np.float32)
+    depth[121, 201] = 3.0
+    depth[477, 637] = 4.0
+    depth[10, 20] = np.nan
+    small = CAMERA.scaled(height=160, width=214)
+    seen = seen_by(depth, CAMERA, small)
+    assert (seen.shape, seen.dtype) == ((160, 214), np.float32)
+    # The centre of every third pixel lies on that of a small one, nearly so in the columns.
+    points = {(int(v), int(u)): float(seen[v, u]) for v, u in np.argwhere(seen)}
+    assert points == {(40, 67): 3.0, (159, 213): 4.0}
+
+
+def test_of_two_points_in_a_pixel_the_nearest_stays() -> None:
+    depth = np.zeros((480, 640), np.float32)
+    depth[100, 100:104] = [9.0, 2.0, 5.0, 7.0]
+    small = CAMERA.scaled(height=48, width=64)
+    seen = seen_by(depth, CAMERA, small)
+    assert seen[seen > 0].tolist() == [2.0]
+
+
+def test_points_beyond_the_other_image_are_left_out() -> None:
+    depth = np.full((480, 640), 2.0, np.float32)
+    narrow = Intrinsics(fx=1000.0, fy=1020.0, cx=319.5, cy=239.5, width=640, height=480)
+    seen = seen_by(depth, CAMERA, narrow)
+    assert np.count_nonzero(seen) == 320 * 240
+
+
+def test_sparse_depth_of_another_size_than_its_camera_is_refused() -> None:
+    with pytest.raises(ValueError, match="640x480"):
+        seen_by(np.zeros((4, 4), np.float32), CAMERA, CAMERA)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import sys
 import time
 from array import array
+from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -244,58 +247,22 @@ def test_rewrites_only_the_header_of_a_camera_info():
     assert copy == info
 
 
-def read_cloud(message):
-    """x, y, z and rgb of a cloud by its own field description."""
-    types = {field.name: ("<f4", field.offset) for field in message.fields}
-    assert {field.datatype for field in message.fields} == {7}  # FLOAT32
-    names, formats = list(types), [kind for kind, _ in types.values()]
-    offsets = [offset for _, offset in types.values()]
-    layout = np.dtype(
-        {"names": names, "formats": formats, "offsets": offsets, "itemsize": message.point_step}
+def test_camera_info_of_another_size_projects_to_the_same_place():
+    info = CameraInfo(width=640, height=480)
+    info.k = [500.0, 0.0, 310.0, 0.0, 510.0, 250.0, 0.0, 0.0, 1.0]
+    info.p = [490.0, 0.0, 311.0, -49.0, 0.0, 505.0, 251.0, 5.0, 0.0, 0.0, 1.0, 0.0]
+    half = messages.camera_info_to_message(info, make_header(), (240, 160))
+    assert (half.height, half.width) == (240, 160)
+    point = np.array([0.3, -0.2, 2.0, 1.0])
+    u, v, depth = np.reshape(info.p, (3, 4)) @ point
+    small_u, small_v, small_depth = np.reshape(half.p, (3, 4)) @ point
+    expected = ((u / depth + 0.5) / 4 - 0.5, (v / depth + 0.5) / 2 - 0.5)
+    assert (small_u / small_depth, small_v / small_depth) == pytest.approx(expected)
+    assert messages.intrinsics_from_message(half) == messages.intrinsics_from_message(info).scaled(
+        240, 160
     )
-    assert message.row_step == message.width * message.point_step
-    return np.frombuffer(message.data, layout).reshape(message.height, message.width)
-
-
-POINTS = np.arange(24, dtype=np.float32).reshape(2, 4, 3) + 1
-
-
-def colours_of(cloud):
-    packed = cloud["rgb"].copy().view(np.uint32)
-    return np.stack([packed >> 16 & 255, packed >> 8 & 255, packed & 255], axis=-1)
-
-
-def test_writes_an_organised_cloud_that_keeps_unknown_points():
-    points, image = POINTS.copy(), random_rgb(2, 4)
-    points[1, 2] = np.nan
-    message = messages.cloud_to_message(points, image, make_header(), organized=True)
-    assert (message.height, message.width, message.is_dense) == (2, 4, False)
-    cloud = read_cloud(message)
-    xyz = np.stack([cloud[axis] for axis in "xyz"], axis=-1)
-    assert np.array_equal(xyz, points, equal_nan=True)
-    assert np.array_equal(colours_of(cloud), image)
-
-
-def test_calls_an_organised_cloud_dense_only_if_it_is():
-    message = messages.cloud_to_message(POINTS, random_rgb(2, 4), make_header(), organized=True)
-    assert message.is_dense is True
-
-
-def test_leaves_unknown_points_out_of_an_unorganised_cloud():
-    points, image = POINTS.copy(), random_rgb(2, 4)
-    points[1, 2] = np.nan
-    message = messages.cloud_to_message(points, image, make_header(), organized=False)
-    assert (message.height, message.width, message.is_dense) == (1, 7, True)
-    cloud = read_cloud(message)
-    known = np.isfinite(points[..., 0])
-    assert np.array_equal(cloud["z"][0], points[known][:, 2])
-    assert np.array_equal(colours_of(cloud)[0], image[known])
-
-
-def test_writes_an_empty_cloud_where_nothing_is_known():
-    points = np.full((2, 4, 3), np.nan, np.float32)
-    message = messages.cloud_to_message(points, random_rgb(2, 4), make_header(), organized=False)
-    assert (message.height, message.width, len(message.data)) == (1, 0, 0)
+    assert np.reshape(half.k, (3, 3))[2] == pytest.approx([0, 0, 1])
+    assert info.k[0] == 500.0  # the one of the camera stays
 
 
 def test_converts_a_vga_frame_in_a_few_milliseconds():
@@ -313,3 +280,52 @@ def test_converts_a_vga_frame_in_a_few_milliseconds():
 
     # The fastest of several, because the machine may be busy; a slow setter takes 40 ms and more.
     assert min(convert() for _ in range(10)) < 0.015
+
+
+@pytest.fixture
+def bridge(monkeypatch):
+    """Stands for cv_bridge; says what it was asked."""
+
+    class Bridge:
+        asked: ClassVar = []
+
+        def imgmsg_to_cv2(self, message, desired_encoding):
+            self.asked.append((message.encoding, desired_encoding))
+            if message.encoding == "odd":
+                raise RuntimeError("Unrecognized image encoding [odd]")
+            return np.full((message.height, message.width, 3), 7, np.uint8)
+
+    monkeypatch.setitem(sys.modules, "cv_bridge", SimpleNamespace(CvBridge=Bridge))
+    messages._cv_bridge.cache_clear()
+    yield Bridge
+    messages._cv_bridge.cache_clear()
+
+
+def test_rare_encodings_go_through_cv_bridge(bridge):
+    pixels = messages.image_from_message(make_image(np.zeros((4, 6, 3), np.uint16), "rgb16"))
+    assert pixels.shape == (4, 6, 3)
+    assert (pixels == 7).all()
+    assert bridge.asked == [("rgb16", "rgb8")]
+    with pytest.raises(messages.ImageEncodingError, match=r"to rgb8: Unrecognized"):
+        messages.image_from_message(make_image(np.zeros((4, 6), np.uint8), "odd"))
+    short = make_image(np.zeros((4, 6, 3), np.uint16), "rgb16")
+    short.data = short.data[:-1]
+    with pytest.raises(messages.TruncatedDataError):
+        messages.image_from_message(short)
+
+
+def test_without_cv_bridge_the_reason_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv_bridge", None)
+    messages._cv_bridge.cache_clear()
+    with pytest.raises(messages.ImageEncodingError, match=r"or install cv_bridge \(import of"):
+        messages.image_from_message(make_image(np.zeros((4, 6, 3), np.uint16), "rgb16"))
+    messages._cv_bridge.cache_clear()
+
+
+def test_cv_bridge_itself_reduces_16_bits_to_8():
+    pytest.importorskip("cv_bridge", reason="cv_bridge is not on PyPI")
+    messages._cv_bridge.cache_clear()
+    image = make_image(np.full((4, 6, 3), 200 << 8, np.uint16), "rgb16")
+    pixels = messages.image_from_message(image)
+    assert (pixels.shape, pixels.dtype) == ((4, 6, 3), np.uint8)
+    assert np.abs(pixels.astype(int) - 200).max() <= 1

@@ -1,6 +1,8 @@
-"""The matching rule, for the private matcher and for message_filters where it is installed."""
+"""The matching rules, private ones and those of message_filters where it is installed."""
 
 from __future__ import annotations
+
+import random
 
 import pytest
 
@@ -8,24 +10,20 @@ pytest.importorskip("sensor_msgs", reason="sensor_msgs is needed: see requiremen
 
 from sensor_msgs.msg import Image
 
-from starrygazer_ros import synchronization
-from starrygazer_ros.synchronization import (
-    IMAGE,
-    SPARSE_DEPTH,
-    NegativeStampError,
-    PairSynchronizer,
-)
+from starrygazer_ros import matching
+from starrygazer_ros.matching import IMAGE, POLICIES, SPARSE_DEPTH, Rule
+from starrygazer_ros.synchronization import NegativeStampError, PairSynchronizer
 
 SECOND = 10**9
 
 
 def assert_accounted(synchronizer):
+    reused = {IMAGE: 0, SPARSE_DEPTH: synchronizer.reused}
     for topic in (IMAGE, SPARSE_DEPTH):
         terms = (
-            synchronizer.matched,
-            synchronizer.unmatched(topic),
+            synchronizer.matched - reused[topic],
             synchronizer.waiting(topic),
-            synchronizer.refused[topic],
+            *synchronizer.dropped[topic].values(),
         )
         assert min(terms) >= 0
         assert synchronizer.received[topic] == sum(terms)
@@ -39,39 +37,33 @@ def message(seconds):
 
 
 def seconds(stamped):
-    return synchronization.stamp_of(stamped) / SECOND
+    return matching.stamp_of(stamped) / SECOND
 
 
 @pytest.fixture(params=["private", "message_filters"])
-def matcher(request):
-    if request.param == "private":
-        return synchronization.PrivateMatcher
-    pytest.importorskip("message_filters", reason="message_filters is not on PyPI")
-    return synchronization.MessageFiltersMatcher
-
-
-@pytest.fixture
-def make(matcher):
+def make(request, monkeypatch):
     """A synchroniser and the list of pairs of seconds that it finds."""
+    if request.param == "private":
+        monkeypatch.setattr(matching, "message_filters", None)
+    else:
+        pytest.importorskip("message_filters", reason="message_filters is not on PyPI")
 
-    def make(slop=0.05, queue_size=10):
+    def make(**rule):
         pairs = []
         synchronizer = PairSynchronizer(
-            lambda image, sparse: pairs.append((seconds(image), seconds(sparse))),
-            slop,
-            queue_size,
-            matcher,
+            lambda image, sparse: pairs.append((seconds(image), seconds(sparse))), Rule(**rule)
         )
         return synchronizer, pairs
 
     return make
 
 
-def test_uses_message_filters_exactly_where_it_is_installed():
-    synchronizer = PairSynchronizer(lambda *_: None, 0.05, 10)
-    installed = synchronization.message_filters is not None
-    expected = "MessageFiltersMatcher" if installed else "PrivateMatcher"
-    assert type(synchronizer._matcher).__name__ == expected
+@pytest.mark.parametrize("policy", ["exact", "approximate"])
+def test_uses_message_filters_exactly_where_it_is_installed(policy):
+    matcher = matching.make_matcher(Rule(policy), lambda *_: None, lambda *_: None)
+    installed = matching.message_filters is not None
+    expected = matching.MessageFiltersMatcher if installed else matching.PrivateMatcher
+    assert type(matcher) is expected
 
 
 @pytest.mark.parametrize("image_first", [True, False])
@@ -96,8 +88,9 @@ def test_matches_strictly_below_slop_only(make):
     assert pairs == [(1.0, 1.049999999)]
 
 
-def test_a_slop_of_zero_matches_equal_stamps_and_nothing_else(make):
-    synchronizer, pairs = make(slop=0.0)
+@pytest.mark.parametrize("rule", [{"slop": 0.0}, {"policy": "exact", "slop": 5.0}])
+def test_exact_and_a_slop_of_zero_match_equal_stamps_and_nothing_else(make, rule):
+    synchronizer, pairs = make(**rule)
     synchronizer.add_image(message(1.0))
     synchronizer.add_sparse_depth(message(1.000000001))
     assert pairs == []
@@ -150,28 +143,29 @@ def test_accounts_for_every_message(make):
     assert len(pairs) == synchronizer.matched == 7
     assert synchronizer.received == [20, 7]
     assert synchronizer.waiting(IMAGE) == 3
-    assert synchronizer.unmatched(IMAGE) == 10
-    assert synchronizer.waiting(SPARSE_DEPTH) == synchronizer.unmatched(SPARSE_DEPTH) == 0
+    assert synchronizer.dropped[IMAGE] == {"queue_full": 10}
+    assert synchronizer.waiting(SPARSE_DEPTH) == synchronizer.dropped[SPARSE_DEPTH].total() == 0
     assert_accounted(synchronizer)
 
 
-def test_of_two_messages_with_one_stamp_the_first_leaves_unmatched(make):
+def test_of_two_messages_with_one_stamp_the_first_is_dropped(make):
     synchronizer, pairs = make()
     for _ in range(2):
         synchronizer.add_image(message(1.0))
     synchronizer.add_sparse_depth(message(1.0))
     assert pairs == [(1.0, 1.0)]
-    assert synchronizer.unmatched(IMAGE) == 1
+    assert synchronizer.dropped[IMAGE] == {"same_stamp": 1}
     assert_accounted(synchronizer)
 
 
-def test_drops_as_unmatched_what_waits_when_it_is_cleared(make):
+def test_drops_what_waits_when_it_is_cleared(make):
     synchronizer, pairs = make()
     synchronizer.add_image(message(1.0))
     synchronizer.clear()
     synchronizer.add_sparse_depth(message(1.0))
     assert pairs == []
-    assert (synchronizer.waiting(IMAGE), synchronizer.unmatched(IMAGE)) == (0, 1)
+    assert synchronizer.waiting(IMAGE) == 0
+    assert synchronizer.dropped[IMAGE] == {"deactivated": 1}
     assert_accounted(synchronizer)
 
 
@@ -182,7 +176,7 @@ def test_refuses_a_negative_stamp_and_goes_on(make):
             add(message(-5.0))
         add(message(1.0))
     assert pairs == [(1.0, 1.0)]
-    assert synchronizer.refused == [1, 1]
+    assert [dict(d) for d in synchronizer.dropped] == 2 * [{"negative_stamp": 1}]
     assert synchronizer.received == [2, 2]
     assert synchronizer.time_jumps == 0
     assert_accounted(synchronizer)
@@ -198,7 +192,7 @@ def test_starts_over_when_time_goes_back(make):
     assert pairs == [(10.0, 10.0), (10.1, 10.1)]
     assert synchronizer.time_jumps == 1
     assert synchronizer.received == [4, 2]
-    assert synchronizer.unmatched(IMAGE) == 2
+    assert synchronizer.dropped[IMAGE] == {"time_jump": 2}
 
 
 @pytest.mark.parametrize("length", [0.9, 0.5])
@@ -244,15 +238,101 @@ def test_a_changed_rule_finds_what_waited_before(make):
         synchronizer.add_image(message(stamp))
     synchronizer.add_sparse_depth(message(1.1))
     assert pairs == []
-    synchronizer.change(slop=0.2, queue_size=3)
-    synchronizer.add_image(message(3.0))
-    assert synchronizer.waiting(IMAGE) == 3
+    synchronizer.change(Rule(slop=0.2, queue_size=3))
+    assert pairs == [(1.0, 1.1)]
     synchronizer.add_sparse_depth(message(2.1))
-    assert pairs == [(2.0, 2.1)]
-    synchronizer.change(slop=0.0, queue_size=1)
-    synchronizer.add_sparse_depth(message(3.1))
-    synchronizer.add_image(message(4.0))
+    assert pairs[1:] == [(2.0, 2.1)]
+    for stamp in (3.0, 4.0):
+        synchronizer.add_image(message(stamp))
+    synchronizer.change(Rule("exact", queue_size=1))
+    assert synchronizer.dropped[IMAGE] == {"queue_full": 1}
     synchronizer.add_sparse_depth(message(4.0))
-    assert pairs == [(2.0, 2.1), (4.0, 4.0)]
+    assert pairs[2:] == [(4.0, 4.0)]
     assert synchronizer.time_jumps == 0
     assert_accounted(synchronizer)
+
+
+# The newest sparse depth
+
+
+def test_latest_gives_each_image_the_newest_sparse_depth_as_often_as_needed(make):
+    synchronizer, pairs = make(policy="latest", max_age=0.2)
+    synchronizer.add_sparse_depth(message(1.0))
+    synchronizer.add_sparse_depth(message(1.1))  # before any image came
+    for stamp in (1.1, 1.2, 1.3):
+        synchronizer.add_image(message(stamp))
+    synchronizer.add_sparse_depth(message(1.3))
+    synchronizer.add_image(message(1.25))  # an image may be the older one
+    assert pairs == [(1.1, 1.1), (1.2, 1.1), (1.3, 1.1), (1.25, 1.3)]
+    assert synchronizer.reused == 2
+    assert synchronizer.dropped[SPARSE_DEPTH] == {"superseded": 1}
+    assert_accounted(synchronizer)
+
+
+def test_latest_drops_an_image_without_a_fresh_sparse_depth(make):
+    synchronizer, pairs = make(policy="latest", max_age=0.2)
+    synchronizer.add_image(message(1.0))
+    synchronizer.add_sparse_depth(message(1.0))
+    synchronizer.add_image(message(1.2))
+    synchronizer.add_image(message(1.200000001))
+    assert pairs == [(1.2, 1.0)]
+    assert synchronizer.dropped[IMAGE] == {"no_fresh_sparse_depth": 2}
+    assert_accounted(synchronizer)
+
+
+def test_latest_leaves_an_overtaken_sparse_depth_out(make):
+    synchronizer, pairs = make(policy="latest")
+    for stamp in (1.1, 1.0):
+        synchronizer.add_sparse_depth(message(stamp))
+    synchronizer.add_image(message(1.1))
+    assert pairs == [(1.1, 1.1)]
+    assert synchronizer.dropped[SPARSE_DEPTH] == {"superseded": 1}
+    assert_accounted(synchronizer)
+
+
+def test_latest_forgets_the_sparse_depth_from_before_a_jump_in_time(make):
+    synchronizer, pairs = make(policy="latest", max_age=3600.0)
+    synchronizer.add_sparse_depth(message(100.0))
+    synchronizer.add_image(message(100.0))
+    synchronizer.add_image(message(10.0))
+    assert pairs == [(100.0, 100.0)]
+    synchronizer.add_sparse_depth(message(10.0))
+    synchronizer.add_image(message(10.1))
+    assert pairs[1:] == [(10.1, 10.0)]
+    assert_accounted(synchronizer)
+
+
+def test_another_parameter_does_not_make_latest_forget(make):
+    synchronizer, pairs = make(policy="latest")
+    synchronizer.add_sparse_depth(message(1.0))
+    synchronizer.add_image(message(1.0))
+    synchronizer.change(Rule("latest"))
+    synchronizer.add_image(message(1.1))
+    assert pairs == [(1.0, 1.0), (1.1, 1.0)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_message_is_accounted_for_whatever_comes(make, seed):
+    chance = random.Random(seed)
+    synchronizer, pairs = make(policy=chance.choice(POLICIES), queue_size=chance.randint(1, 5))
+    now = 100.0
+    for _ in range(300):
+        event = chance.random()
+        now += chance.choice([0.0, 0.03, 0.1])
+        stamp = now - chance.choice([0.0, 0.0, 0.05, 0.15])
+        add = chance.choice([synchronizer.add_image, synchronizer.add_sparse_depth])
+        if event < 0.02:
+            now = chance.uniform(1, 100)
+        elif event < 0.04:
+            synchronizer.change(
+                Rule(chance.choice(POLICIES), chance.choice([0.0, 0.05]), chance.randint(1, 5))
+            )
+        elif event < 0.06:
+            synchronizer.clear()
+        elif event < 0.08:
+            with pytest.raises(NegativeStampError):
+                add(message(-1.0))
+        else:
+            add(message(stamp))
+        assert_accounted(synchronizer)
+    assert len(pairs) == synchronizer.matched > 0

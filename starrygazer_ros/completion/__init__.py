@@ -21,7 +21,7 @@ from starrygazer_ros.completion.errors import (
     SparseDepthValueError,
     TooFewSparsePointsError,
 )
-from starrygazer_ros.completion.geometry import Intrinsics, back_project
+from starrygazer_ros.completion.geometry import Intrinsics, back_project, seen_by
 
 __all__ = [
     "BackendUnavailableError",
@@ -46,4 +46,5 @@ __all__ = [
     "SparseDepthValueError",
     "TooFewSparsePointsError",
     "back_project",
+    "seen_by",
 ]

@@ -35,6 +35,59 @@ class Intrinsics:
         if self.width <= 0 or self.height <= 0:
             raise ValueError(f"image size must be positive, got {self.width}x{self.height}")
 
+    def scaled(self, height: int, width: int) -> Intrinsics:
+        """Of an image of another size that shows the same.
+
+        A pixel's centre keeps its place in the picture: ``u' + 1/2 = (u + 1/2) width' / width``.
+        """
+        rows, columns = height / self.height, width / self.width
+        return Intrinsics(
+            fx=self.fx * columns,
+            fy=self.fy * rows,
+            cx=(self.cx + 0.5) * columns - 0.5,
+            cy=(self.cy + 0.5) * rows - 0.5,
+            width=width,
+            height=height,
+        )
+
+    def subsampled(self, stride: int) -> Intrinsics:
+        """Of every ``stride``-th row and column, from the first on: ``u' = u / stride``."""
+        return Intrinsics(
+            fx=self.fx / stride,
+            fy=self.fy / stride,
+            cx=self.cx / stride,
+            cy=self.cy / stride,
+            width=-(-self.width // stride),
+            height=-(-self.height // stride),
+        )
+
+
+def seen_by(
+    depth: NDArray[np.float32], camera: Intrinsics, other: Intrinsics
+) -> NDArray[np.float32]:
+    """Sparse depth in the pixels of another camera at the same place with the same orientation.
+
+    Args:
+        depth: float32 [H, W] metres along the optical axis, 0 or NaN = none.
+        camera: that of ``depth``.
+        other: the other one.
+
+    Returns:
+        float32 [H', W'] metres, 0 = none; of several points in a pixel the nearest.
+
+    Raises:
+        ValueError: size of depth and of its camera differ.
+    """
+    _require_size(depth, camera)
+    v, u = np.nonzero(depth > 0)
+    z = depth[v, u]
+    u_other = np.rint(other.fx * (u - camera.cx) / camera.fx + other.cx).astype(np.int64)
+    v_other = np.rint(other.fy * (v - camera.cy) / camera.fy + other.cy).astype(np.int64)
+    inside = (u_other >= 0) & (u_other < other.width) & (v_other >= 0) & (v_other < other.height)
+    nearest = np.full(other.height * other.width, np.inf, np.float32)
+    np.minimum.at(nearest, (v_other * other.width + u_other)[inside], z[inside])
+    return np.where(np.isfinite(nearest), nearest, 0).reshape(other.height, other.width)
+
 
 def back_project(depth: NDArray[np.float32], intrinsics: Intrinsics) -> NDArray[np.float32]:
     """Points of a depth image: ``x = (u - cx) z / fx``, ``y = (v - cy) z / fy`` (REP 118).
@@ -49,12 +102,8 @@ def back_project(depth: NDArray[np.float32], intrinsics: Intrinsics) -> NDArray[
     Raises:
         ValueError: size of depth and intrinsics differ.
     """
+    _require_size(depth, intrinsics)
     height, width = depth.shape
-    if (width, height) != (intrinsics.width, intrinsics.height):
-        raise ValueError(
-            f"depth is {width}x{height} but the intrinsics are for "
-            f"{intrinsics.width}x{intrinsics.height}"
-        )
     x = ((np.arange(width) - intrinsics.cx) / intrinsics.fx).astype(np.float32)
     y = ((np.arange(height) - intrinsics.cy) / intrinsics.fy).astype(np.float32)
     points = np.empty((height, width, 3), np.float32)
@@ -62,3 +111,12 @@ def back_project(depth: NDArray[np.float32], intrinsics: Intrinsics) -> NDArray[
     np.multiply(depth, y[:, None], out=points[..., 1])
     points[..., 2] = depth
     return points
+
+
+def _require_size(depth: NDArray[np.float32], intrinsics: Intrinsics) -> None:
+    height, width = depth.shape
+    if (width, height) != (intrinsics.width, intrinsics.height):
+        raise ValueError(
+            f"depth is {width}x{height} but the intrinsics are for "
+            f"{intrinsics.width}x{intrinsics.height}"
+        )

@@ -7,19 +7,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from starrygazer_ros import completion_diagnostics
 from starrygazer_ros.completion import DepthCompleter, SharedEngines
 from starrygazer_ros.completion_parameters import CompletionParameters
+from starrygazer_ros.compressed import RAW
 from starrygazer_ros.diagnostics import Input, Verdict
+from starrygazer_ros.matching import IMAGE, SPARSE_DEPTH
 from starrygazer_ros.nodes.managed import ManagedNode
 from starrygazer_ros.nodes.outputs import Outputs
 from starrygazer_ros.nodes.pair_completer import Pair, PairCompleter
 from starrygazer_ros.nodes.watched_input import WatchedInput
 from starrygazer_ros.qos import subscription_mismatch
-from starrygazer_ros.synchronization import IMAGE, SPARSE_DEPTH, PairSynchronizer
+from starrygazer_ros.synchronization import PairSynchronizer
 from starrygazer_ros.worker import NewestWorker
+
+SPARSE_CAMERA_INFO = "sparse_depth/camera_info"
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class CompletionNode(ManagedNode):
             completer,
             outputs,
             PairCompleter(completer, outputs, self.get_logger()),
-            PairSynchronizer(self._on_pair, values.sync_slop, values.sync_queue_size),
+            PairSynchronizer(self._on_pair, values.sync_rule()),
         )
         self.get_logger().info(
             f"model '{completer.bundle.name}' {completer.bundle.version} runs on "
@@ -96,15 +100,24 @@ class CompletionNode(ManagedNode):
         worker.start()
         self._previous_report = self._report()
         qos = self.values.input_qos()
-        for message_type, topic, callback in (
-            (CameraInfo, "camera_info", self._on_camera_info),
-            (Image, "image", self._on_image),
-            (Image, "sparse_depth", self._on_sparse_depth),
+        image = self._topic("image", self.values.image_transport)
+        sparse_depth = self._topic("sparse_depth", self.values.sparse_depth_transport)
+        for name, message_type, topic, callback in (
+            ("camera_info", CameraInfo, "camera_info", self._on_camera_info),
+            ("sparse camera_info", CameraInfo, SPARSE_CAMERA_INFO, self._on_sparse_camera_info),
+            ("image", *image, self._on_image),
+            ("sparse_depth", *sparse_depth, self._on_sparse_depth),
         ):
             guarded = self.guarded(callback, pairs.statistics.count_warning)
-            self._activation.inputs[topic] = WatchedInput(self, message_type, topic, guarded, qos)
-        image, sparse_depth = map(self.resolve_topic_name, ("image", "sparse_depth"))
-        self.get_logger().info(f"active: completes {sparse_depth} with {image}")
+            self._activation.inputs[name] = WatchedInput(self, message_type, topic, guarded, qos)
+        self.get_logger().info(f"active: completes {sparse_depth[1]} with {image[1]}")
+
+    def _topic(self, name: str, transport: str) -> tuple[type, str]:
+        """Type and topic of an input; image_transport hangs the transport on the resolved name."""
+        resolved = self.resolve_topic_name(name)
+        return (
+            (Image, resolved) if transport == RAW else (CompressedImage, f"{resolved}/{transport}")
+        )
 
     def deactivate(self) -> None:
         """Stop the inputs first, then the worker."""
@@ -126,7 +139,7 @@ class CompletionNode(ManagedNode):
     def apply(self) -> None:
         """Match by the new rule from the next message on, complete so from the next pair on."""
         if self._configured is not None:
-            self._configured.synchronizer.change(self.values.sync_slop, self.values.sync_queue_size)
+            self._configured.synchronizer.change(self.values.sync_rule())
             self._configured.pairs.change(self.values)
 
     # Inputs, in the executor's thread: store and return
@@ -142,6 +155,10 @@ class CompletionNode(ManagedNode):
     def _on_camera_info(self, message: CameraInfo) -> None:
         if self._configured is not None:
             self._configured.pairs.calibrations.store(message)
+
+    def _on_sparse_camera_info(self, message: CameraInfo) -> None:
+        if self._configured is not None:
+            self._configured.pairs.sparse_calibrations.store(message)
 
     def _on_pair(self, image: Image, sparse_depth: Image) -> None:
         if self._configured is not None and self._activation is not None:
@@ -177,6 +194,7 @@ class CompletionNode(ManagedNode):
             hashes={"mde": bundle.mde.sha256, "refinement": bundle.refinement.sha256},
             backend=configured.completer.backend_description,
             time_jumps=configured.synchronizer.time_jumps,
+            reused=configured.synchronizer.reused,
             output_mismatch=subscription_mismatch(self, configured.outputs.publishers),
             counts=configured.pairs.statistics.snapshot(),
         )
@@ -189,9 +207,8 @@ class CompletionNode(ManagedNode):
         return replace(
             self._input(name),
             received=synchronizer.received[topic],
-            unmatched=synchronizer.unmatched(topic),
             waiting=synchronizer.waiting(topic),
-            refused=synchronizer.refused[topic],
+            dropped=dict(synchronizer.dropped[topic]),
         )
 
     def _input(self, name: str) -> Input:

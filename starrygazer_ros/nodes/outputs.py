@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
@@ -9,14 +12,16 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
 from starrygazer_ros.calibration import Calibration
-from starrygazer_ros.completion import CompletionResult, back_project
+from starrygazer_ros.clouds import make_cloud
+from starrygazer_ros.completion import CompletionResult
 from starrygazer_ros.completion_parameters import CompletionParameters
 from starrygazer_ros.messages import (
     camera_info_to_message,
-    cloud_to_message,
     confidence_to_message,
     depth_to_message,
 )
+
+Pixels = TypeVar("Pixels", bound=NDArray)  # type: ignore[type-arg]
 
 
 class Outputs:
@@ -63,12 +68,12 @@ class Outputs:
         """Publish the dense depth, float32 [H, W] metres."""
         if _wanted(self._depth):
             encoding = self._parameters.depth_encoding
-            self._depth.publish(depth_to_message(depth, header, encoding))
+            self._depth.publish(depth_to_message(self._scaled(depth), header, encoding))
 
     def publish_confidence(self, confidence: NDArray[np.float32], header: Header) -> None:
         """Publish the confidence, float32 [H, W] in 0..1."""
         if _wanted(self._confidence):
-            self._confidence.publish(confidence_to_message(confidence, header))
+            self._confidence.publish(confidence_to_message(self._scaled(confidence), header))
 
     def publish_calibrated(
         self,
@@ -78,12 +83,29 @@ class Outputs:
         calibration: Calibration,
     ) -> None:
         """Publish what needs the camera's calibration: camera_info and the cloud."""
+        depth = self._scaled(result.depth)
+        height, width = depth.shape
         if _wanted(self._camera_info):
-            self._camera_info.publish(camera_info_to_message(calibration.camera_info, header))
+            info = camera_info_to_message(calibration.camera_info, header, (height, width))
+            self._camera_info.publish(info)
         if _wanted(self._points):
-            points = back_project(result.depth, calibration.intrinsics)
-            organized = self._parameters.points_organized
-            self._points.publish(cloud_to_message(points, image, header, organized))
+            cloud = make_cloud(
+                depth,
+                self._scaled(image),
+                self._scaled(result.confidence),
+                calibration.intrinsics.scaled(height, width),
+                header,
+                self._parameters.cloud_options(),
+            )
+            self._points.publish(cloud)
+
+    def _scaled(self, pixels: Pixels) -> Pixels:
+        """The output's size; a pixel is one of the completed ones, so no edge is smoothed."""
+        scale = self._parameters.output_scale
+        height, width = (max(1, round(scale * side)) for side in pixels.shape[:2])
+        if (height, width) == pixels.shape[:2]:
+            return pixels
+        return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 def _wanted(publisher: object) -> bool:

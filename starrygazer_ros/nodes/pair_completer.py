@@ -10,11 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.impl.rcutils_logger import RcutilsLogger
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
-from starrygazer_ros.calibration import CalibrationCache
-from starrygazer_ros.completion import CompletionResult, DepthCompleter
+from starrygazer_ros.calibration import CalibrationCache, MissingCameraInfoError
+from starrygazer_ros.completion import (
+    CompletionResult,
+    DepthCompleter,
+    SizeMismatchError,
+    seen_by,
+)
 from starrygazer_ros.completion_parameters import CompletionParameters
+from starrygazer_ros.compressed import image_from_compressed, sparse_depth_from_compressed
 from starrygazer_ros.messages import image_from_message, sparse_depth_from_message
 from starrygazer_ros.nodes.faults import FaultLog
 from starrygazer_ros.nodes.outputs import Outputs
@@ -25,8 +31,8 @@ from starrygazer_ros.statistics import Statistics
 class Pair:
     """An image, its sparse depth and when the later one arrived (``time.perf_counter``)."""
 
-    image: Image
-    sparse_depth: Image
+    image: Image | CompressedImage
+    sparse_depth: Image | CompressedImage
     arrival: float
 
 
@@ -42,6 +48,7 @@ class PairCompleter:
     def __init__(self, completer: DepthCompleter, outputs: Outputs, logger: RcutilsLogger) -> None:
         self.statistics = Statistics()
         self.calibrations = CalibrationCache()
+        self.sparse_calibrations = CalibrationCache()
         self._completer = completer
         self._outputs = outputs
         self._faults = FaultLog(logger)
@@ -99,8 +106,8 @@ class PairCompleter:
         with self._completer.turn:  # cameras that share the engines take turns
             pair = newest(pair)
             started = time.perf_counter()
-            image = image_from_message(pair.image)
-            sparse_depth = sparse_depth_from_message(pair.sparse_depth)
+            image = _image(pair.image)
+            sparse_depth = self._in_pixels_of(image, pair)
             converted = time.perf_counter()
             result = self._completer.complete(image, sparse_depth)
             completed = time.perf_counter()
@@ -123,12 +130,40 @@ class PairCompleter:
         )
         return pair, image, result
 
+    def _in_pixels_of(self, image: NDArray[np.uint8], pair: Pair) -> NDArray[np.float32]:
+        """The sparse depth; one of another size than the image needs the calibration of both."""
+        sparse_depth = _sparse_depth(pair.sparse_depth)
+        height, width, _ = image.shape
+        if sparse_depth.shape == (height, width):
+            return sparse_depth
+        rows, columns = sparse_depth.shape
+        try:
+            own = self.sparse_calibrations.find(pair.sparse_depth.header.frame_id, columns, rows)
+            of_image = self.calibrations.find(pair.image.header.frame_id, width, height)
+        except MissingCameraInfoError as error:
+            raise SizeMismatchError(
+                f"sparse depth is {columns}x{rows}, the image {width}x{height}: publish both in "
+                f"one size, or the calibrations of both, here on camera_info and "
+                f"sparse_depth/camera_info; {error}"
+            ) from error
+        return seen_by(sparse_depth, own.intrinsics, of_image.intrinsics)
+
     def _publish_calibrated(
         self, pair: Pair, image: NDArray[np.uint8], result: CompletionResult
     ) -> None:
         if self._outputs.calibration_wanted:
             header = pair.image.header
-            calibration = self.calibrations.find(
-                header.frame_id, pair.image.width, pair.image.height
-            )
+            height, width, _ = image.shape
+            calibration = self.calibrations.find(header.frame_id, width, height)
             self._outputs.publish_calibrated(result, image, header, calibration)
+
+
+def _image(message: Image | CompressedImage) -> NDArray[np.uint8]:
+    compressed = isinstance(message, CompressedImage)
+    return image_from_compressed(message) if compressed else image_from_message(message)
+
+
+def _sparse_depth(message: Image | CompressedImage) -> NDArray[np.float32]:
+    compressed = isinstance(message, CompressedImage)
+    convert = sparse_depth_from_compressed if compressed else sparse_depth_from_message
+    return convert(message)

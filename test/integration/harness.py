@@ -183,10 +183,13 @@ class Peer:
 
     def send_pair(self, image: Image, sparse_depth: Image, stamp: int) -> None:
         """Publish an image and its sparse depth under one stamp."""
-        _stamp(image, stamp)
-        _stamp(sparse_depth, stamp)
-        self._image.publish(image)
-        self._sparse_depth.publish(sparse_depth)
+        self.send_one("image", image, stamp)
+        self.send_one("sparse_depth", sparse_depth, stamp)
+
+    def send_one(self, topic: str, message: Image, stamp: int) -> None:
+        """Publish an image or a sparse depth."""
+        _stamp(message, stamp)
+        {"image": self._image, "sparse_depth": self._sparse_depth}[topic].publish(message)
 
     def complete_good_pair(self, **values: Any) -> dict[str, Any]:
         """Publish a good pair with its calibration; the outputs of its stamp by topic."""
@@ -259,6 +262,24 @@ class Peer:
         future = client.call_async(request)
         wait_for(future.done, f"an answer of {name}")
         return future.result()
+
+
+def accounted(values: dict[str, str], topic: str) -> bool:
+    """Every message of an input is in a pair, waits, or was dropped for a cause."""
+    terms = [int(values["matched"]), int(values[f"waiting {topic}"])]
+    terms += [int(n) for key, n in values.items() if key.startswith(f"dropped {topic} ")]
+    reused = int(values["reused sparse_depth"]) if topic == "sparse_depth" else 0
+    return min(terms) >= 0 and int(values[f"received {topic}"]) == sum(terms) - reused
+
+
+def pairs_dropped(values: dict[str, str]) -> list[int]:
+    """Pairs that were not completed, by cause."""
+    inputs = ("dropped image ", "dropped sparse_depth ")
+    return [
+        int(n)
+        for key, n in values.items()
+        if key.startswith("dropped ") and not key.startswith(inputs)
+    ]
 
 
 def image_message(

@@ -6,7 +6,15 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy is needed: see requirements/")
 
 from bundles import GREY, expected_depth
-from integration.harness import FRAME, HEIGHT, WIDTH, sparse_depth_array, wait_for
+from integration.harness import (
+    FRAME,
+    HEIGHT,
+    WIDTH,
+    accounted,
+    pairs_dropped,
+    sparse_depth_array,
+    wait_for,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -67,6 +75,25 @@ def test_publishes_16uc1_and_unorganised_clouds_on_request(start_node, tiny_bund
     assert (cloud.height, cloud.width) == (1, WIDTH * HEIGHT)
 
 
+def test_outputs_of_half_the_size_belong_together(start_node, tiny_bundle):
+    _, peer = start_node(
+        model=tiny_bundle, output__scale=0.5, points__fields="xyzi", points__stride=2
+    )
+    peer.wait_until_connected()
+    outputs = peer.complete_good_pair(grey=GREY)
+    height, width = HEIGHT // 2, WIDTH // 2
+    for topic in ("/depth/dense", "/depth/camera_info", "/depth/confidence"):
+        assert (outputs[topic].height, outputs[topic].width) == (height, width)
+    info, cloud = outputs["/depth/camera_info"], outputs["/depth/points"]
+    assert (info.k[0], info.k[2]) == (40.0, (WIDTH / 2 + 0.5) / 2 - 0.5)
+    assert (cloud.height, cloud.width) == (height // 2, width // 2)
+    assert [field.name for field in cloud.fields] == ["x", "y", "z", "intensity"]
+    first = np.frombuffer(cloud.data, np.float32)[:4]
+    metres = expected_depth(sparse_depth_array())
+    x, y = -info.p[2] / info.p[0] * metres, -info.p[6] / info.p[5] * metres
+    assert first == pytest.approx([x, y, metres, GREY / 255], rel=1e-3)
+
+
 def test_accounts_for_every_frame_in_diagnostics(running):
     from integration.harness import image_message
 
@@ -79,11 +106,9 @@ def test_accounts_for_every_frame_in_diagnostics(running):
         return (status, values) if values["in work"] == "0" else None
 
     status, values = wait_for(settled, "no pair in work")
-    for topic in ("image", "sparse_depth"):
-        terms = [int(values[f"{key} {topic}"]) for key in ("unmatched", "waiting", "refused")]
-        assert min(terms) >= 0
-        assert int(values[f"received {topic}"]) == int(values["matched"]) + sum(terms)
-    dropped = [int(value) for key, value in values.items() if key.startswith("dropped")]
+    assert accounted(values, "image")
+    assert accounted(values, "sparse_depth")
+    dropped = pairs_dropped(values)
     assert min(dropped) >= 0
     assert int(values["matched"]) == int(values["completed"]) + sum(dropped)
     assert int(values["received image"]) > int(values["matched"]) > 0

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from starrygazer_training import distributed, stages
@@ -179,7 +181,7 @@ def _sha256(path: Path) -> str:
 
 
 def table(folder: Path) -> str:
-    """Markdown table of the RMSE of every scored variant, and its change against its base.
+    """Markdown tables: change of the RMSE by data set against each variant's base, and the RMSE.
 
     Raises:
         ConfigError: no variant is scored, or they were trained with different budgets.
@@ -195,23 +197,48 @@ def table(folder: Path) -> str:
     scores = {name: _rmse(report) for name, report in reports.items()}
     shared = set.intersection(*(set(cases) for cases in scores.values()))
     cases = [case for case in next(iter(scores.values())) if case in shared]
-    lines = [
-        f"RMSE in metres of `--quick` after {next(iter(budgets.values()))} steps each; in brackets "
-        "the change against the variant that it takes one part from.",
-        "",
-        "| variant | against | " + " | ".join(cases) + " | mean change |",
-        "|---" * (len(cases) + 3) + "|",
-    ]
-    for ablation in ABLATIONS:
-        own, base = scores.get(ablation.name), scores.get(ablation.base)
-        if not own:
+    variants = [ablation for ablation in ABLATIONS if ablation.name in scores]
+    return "\n".join(
+        [
+            f"Change of the RMSE after {next(iter(budgets.values()))} steps each, against the "
+            "variant that a part was taken from (mean of the logarithms; + is worse):",
+            "",
+            *_changes(variants, scores, cases),
+            "",
+            "RMSE in metres:",
+            "",
+            "| case | " + " | ".join(variant.name for variant in variants) + " |",
+            "|---" * (len(variants) + 1) + "|",
+            *(
+                f"| {case} | " + " | ".join(f"{scores[v.name][case]:.3f}" for v in variants) + " |"
+                for case in cases
+            ),
+            "",
+        ]
+    )
+
+
+def _changes(
+    variants: Sequence[Ablation], scores: Mapping[str, Mapping[str, float]], cases: Sequence[str]
+) -> list[str]:
+    """Rows of the first table, one per variant whose base is scored."""
+    groups: dict[str, list[str]] = {}
+    for case in cases:
+        groups.setdefault(case.split(",")[0], []).append(case)
+    groups["all"] = list(cases)
+    names = [f"{name} ({len(group)})" for name, group in groups.items()]
+    lines = [f"| variant | against | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
+    for variant in variants:
+        own, base = scores[variant.name], scores.get(variant.base)
+        if base is None or base is own:
             continue
-        changes = {c: own[c] / base[c] - 1 for c in cases} if base and base is not own else {}
-        cells = [f"{own[c]:.3f}" + (f" ({changes[c]:+.0%})" if changes else "") for c in cases]
-        mean = f"{sum(changes.values()) / len(changes):+.1%}" if changes else ""
-        against = ablation.base if changes else ""
-        lines.append(f"| {ablation.title} | {against} | {' | '.join(cells)} | {mean} |")
-    return "\n".join(lines) + "\n"
+        cells = [
+            f"{math.expm1(fmean(math.log(own[c] / base[c]) for c in group)):+.1%}"
+            for group in groups.values()
+        ]
+        title = f"`{variant.name}`: {variant.title}"
+        lines.append(f"| {title} | `{variant.base}` | {' | '.join(cells)} |")
+    return lines
 
 
 def _rmse(report: Mapping[str, Any]) -> dict[str, float]:

@@ -41,16 +41,21 @@ def test_the_recipe_takes_every_change() -> None:
 
 
 def test_the_table_compares_each_variant_with_its_base(tmp_path: Path) -> None:
-    write_scores(tmp_path / "full", {"nyu": 0.2, "kitti": 2.0})
-    write_scores(tmp_path / "photos", {"nyu": 0.25, "kitti": 2.0})
-    write_scores(tmp_path / "no-segments", {"nyu": 0.3, "kitti": 1.0})
+    write_scores(tmp_path / "full", {"nyu, 5 points": 0.2, "nyu, 50 points": 0.1, "kitti": 2.0})
+    write_scores(tmp_path / "photos", {"nyu, 5 points": 0.4, "nyu, 50 points": 0.1, "kitti": 2.0})
+    write_scores(
+        tmp_path / "no-segments", {"nyu, 5 points": 0.4, "nyu, 50 points": 0.1, "kitti": 1.0}
+    )
     lines = ablations.table(tmp_path).splitlines()
     assert "after 600 steps" in lines[0]
-    assert lines[2] == "| variant | against | nyu | kitti | mean change |"
-    assert lines[4].endswith("|  | 0.200 | 2.000 |  |")
-    assert lines[5].endswith("| full | 0.250 (+25%) | 2.000 (+0%) | +12.5% |")
-    assert lines[6].endswith("| photos | 0.300 (+20%) | 1.000 (-50%) | -15.0% |")
-    assert len(lines) == 7  # the others have no scores
+    assert lines[2] == "| variant | against | nyu (2) | kitti (1) | all (3) |"
+    # The mean of the logarithms of 2 and 1 is that of the root of 2; of three, the third root.
+    assert lines[4].endswith("| `full` | +41.4% | +0.0% | +26.0% |")
+    assert lines[5].endswith("| `photos` | +0.0% | -50.0% | -20.6% |")
+    assert lines[6] == ""  # the others have no scores
+    assert lines[9] == "| case | full | photos | no-segments |"
+    assert lines[11] == "| nyu, 5 points | 0.200 | 0.400 | 0.400 |"
+    assert len(lines) == 14
 
 
 def test_variants_of_different_budgets_are_not_compared(tmp_path: Path) -> None:
@@ -83,7 +88,8 @@ def test_a_variant_is_trained_without_its_part_and_scored(
     manifest = yaml.safe_load((folder / "bundle" / "manifest.yaml").read_text(encoding="utf-8"))
     assert manifest["training"]["recipe"]["refinement"]["image"] is False
     report = (work / "ablations" / ablations.REPORT).read_text(encoding="utf-8")
-    assert "| motorcycle, 4 lines | mean change |" in report
+    assert "| case | no-image |" in report
+    assert "| motorcycle, 4 lines | " in report
     # Finished variants are not made again, and not mixed with another student.
     weights = RunFiles(folder, "refinement").result
     before = weights.stat().st_mtime_ns

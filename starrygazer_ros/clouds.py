@@ -1,0 +1,114 @@
+"""Point clouds out of dense depth, as PointCloud2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import PointCloud2, PointField
+from std_msgs.msg import Header
+
+from starrygazer_ros.completion import Intrinsics, back_project
+from starrygazer_ros.completion.flying_pixels import flying_pixels
+from starrygazer_ros.messages import BIG_ENDIAN_HOST, append
+
+XYZ, XYZRGB, XYZI = CLOUD_FIELDS = ("xyz", "xyzrgb", "xyzi")
+_FOURTH_FIELD = {XYZRGB: "rgb", XYZI: "intensity"}
+
+
+@dataclass(frozen=True)
+class CloudOptions:
+    """What a cloud holds.
+
+    Attributes:
+        fields: ``xyz``, ``xyzrgb`` (the image's colours) or ``xyzi`` (intensity = confidence).
+        organized: keep the image's rows and columns, points that are left out as NaN; otherwise
+            one row without them.
+        stride: keep every so many rows and columns.
+        min_confidence: leave out less confident points.
+        edge_ratio: leave out flying pixels, see :func:`flying_pixels`; 0 = keep them.
+    """
+
+    fields: str = XYZRGB
+    organized: bool = True
+    stride: int = 1
+    min_confidence: float = 0.0
+    edge_ratio: float = 0.0
+
+
+def make_cloud(
+    depth: NDArray[np.float32],
+    image: NDArray[np.uint8],
+    confidence: NDArray[np.float32],
+    intrinsics: Intrinsics,
+    header: Header,
+    options: CloudOptions,
+) -> PointCloud2:
+    """Point cloud of a dense depth in the camera's optical frame (REP 103).
+
+    Args:
+        depth: float32 [H, W] metres, NaN = unknown.
+        image: uint8 [H, W, 3] RGB.
+        confidence: float32 [H, W] in 0..1.
+        intrinsics: of the same size.
+        header: header of the camera image.
+        options: what the cloud holds.
+    """
+    every = (slice(None, None, options.stride),) * 2
+    points = back_project(
+        np.ascontiguousarray(_kept(depth, confidence, options)[every]),
+        intrinsics.subsampled(options.stride),
+    )
+    channels = [*cv2.split(points)]
+    if options.fields == XYZRGB:
+        channels.append(_packed_rgb(np.ascontiguousarray(image[every])))
+    elif options.fields == XYZI:
+        channels.append(np.ascontiguousarray(confidence[every]))
+    cloud = cv2.merge(channels)  # [H, W, 3 or 4]
+    known = np.isfinite(points[..., 2])
+    is_dense = bool(known.all())
+    if not options.organized:
+        cloud = cloud[known][None]  # [1, N, 3 or 4]
+        is_dense = True
+    step = 4 * len(channels)
+    message = PointCloud2(
+        header=header,
+        height=cloud.shape[0],
+        width=cloud.shape[1],
+        fields=_fields(options.fields),
+        is_bigendian=BIG_ENDIAN_HOST,
+        point_step=step,
+        row_step=step * cloud.shape[1],
+        is_dense=is_dense,
+    )
+    append(cloud, message.data)
+    return message
+
+
+def _kept(
+    depth: NDArray[np.float32], confidence: NDArray[np.float32], options: CloudOptions
+) -> NDArray[np.float32]:
+    """The depth without what the options leave out, as NaN."""
+    left_out = np.zeros(depth.shape, np.bool_)
+    if options.min_confidence > 0:
+        left_out |= ~(confidence >= options.min_confidence)  # a NaN is not confident either
+    if options.edge_ratio > 0:
+        left_out |= flying_pixels(depth, options.edge_ratio)
+    return np.where(left_out, np.float32(np.nan), depth) if left_out.any() else depth
+
+
+def _fields(kind: str) -> list[PointField]:
+    names = ["x", "y", "z", *([_FOURTH_FIELD[kind]] if kind in _FOURTH_FIELD else [])]
+    return [
+        PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
+        for index, name in enumerate(names)
+    ]
+
+
+def _packed_rgb(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """0x00RRGGBB per pixel, the bits that PCL and RViz read from the float field ``rgb``."""
+    blue_first = cv2.cvtColor(image, cv2.COLOR_RGB2BGRA).view("<u4")[..., 0]
+    packed = blue_first & np.uint32(0x00FFFFFF)  # without alpha: with it some colours are NaN
+    return packed.view(np.float32)
