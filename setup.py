@@ -41,6 +41,7 @@ setup(
     entry_points={
         "console_scripts": [
             "completion_node = starrygazer_ros.nodes.completion_node:main",
+            "projection_node = starrygazer_ros.nodes.projection_node:main",
             "demo_camera = starrygazer_ros.demo.camera:main",
             "starrygazer = starrygazer_ros.cli:main",
         ],

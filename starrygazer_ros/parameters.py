@@ -7,6 +7,7 @@ a field.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from dataclasses import Field, dataclass, field, fields, replace
 from enum import Enum
@@ -49,7 +50,8 @@ def parameter(
 
     Args:
         name: of the ROS parameter.
-        default: bool, int, float or str; its type is that of the parameter.
+        default: bool, int, float, str or a tuple of floats; its type and length are those of the
+            parameter.
         description: one sentence with the unit in brackets.
         when: it may change.
         choices: the values that are allowed, empty = all.
@@ -137,15 +139,25 @@ def changed(values: Table, changes: Iterable[Parameter], unconfigured: bool) -> 
 
 def _as_declared(entry: Field[Any], value: Any) -> Any:
     """``1`` for a parameter that is a float is what everybody means by it."""
-    return float(value) if isinstance(entry.default, float) and type(value) is int else value
+    if isinstance(entry.default, float) and type(value) is int:
+        return float(value)
+    if isinstance(entry.default, tuple) and isinstance(value, (list, tuple, array)):
+        numbers = all(type(number) in (int, float) for number in value)
+        return tuple(float(number) for number in value) if numbers else value
+    return value
 
 
 def _check(entry: Field[Any], value: Any) -> None:
     name = entry.metadata["name"]
     choices, limits = entry.metadata["choices"], entry.metadata["limits"]
     if type(value) is not type(entry.default):
-        expected = type(entry.default).__name__
+        numbers = (
+            f"list of {len(entry.default)} numbers" if isinstance(entry.default, tuple) else ""
+        )
+        expected = numbers or type(entry.default).__name__
         raise ValueError(f"{name} is a {expected}, got {value!r}")
+    if isinstance(value, tuple) and len(value) != len(entry.default):
+        raise ValueError(f"{name} has {len(entry.default)} numbers, got {list(value)}")
     if choices and value not in choices:
         raise ValueError(f"{name} is one of {', '.join(choices)}, got '{value}'")
     if limits and not limits[0] <= value <= limits[1]:
@@ -159,7 +171,7 @@ def _descriptor(entry: Field[Any]) -> ParameterDescriptor:
         description=entry.metadata["description"],
         read_only=when is When.START,
         # Else rclpy refuses the integer that users write for a round number; _check has the type.
-        dynamic_typing=isinstance(entry.default, float),
+        dynamic_typing=isinstance(entry.default, (float, tuple)),
         additional_constraints="; ".join([*constraints, EXPLAINED[when]]),
     )
     if limits and isinstance(entry.default, float):
