@@ -8,6 +8,7 @@ import yaml
 pytest.importorskip("rclpy", reason="rclpy is needed: see requirements/")
 
 from starrygazer_ros.completion_parameters import CompletionParameters
+from starrygazer_ros.projection_parameters import ProjectionParameters
 
 
 @pytest.mark.parametrize(
@@ -37,10 +38,19 @@ def flatten(values, prefix=""):
         if isinstance(value, dict):
             yield from flatten(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", value
+            yield f"{prefix}{key}", tuple(value) if isinstance(value, list) else value
 
 
-def test_the_installed_parameters_file_lists_every_parameter_with_its_default(repository):
+def test_the_installed_parameters_file_lists_the_parameters_of_both_nodes_with_their_defaults(
+    repository,
+):
     text = (repository / "config" / "complete.yaml").read_text(encoding="utf-8")
-    listed = dict(flatten(yaml.safe_load(text)["/**"]["ros__parameters"]))
-    assert listed == {p.metadata["name"]: p.default for p in fields(CompletionParameters)}
+    sections = yaml.safe_load(text)
+    # One for all: a section of a node's own would win over what is given on the command line.
+    assert list(sections) == ["/**"]
+    listed = dict(flatten(sections["/**"]["ros__parameters"]))
+    tables = CompletionParameters, ProjectionParameters
+    defaults = [{e.metadata["name"]: e.default for e in fields(table)} for table in tables]
+    assert listed == {**defaults[0], **defaults[1]}
+    for name in defaults[0].keys() & defaults[1].keys():
+        assert defaults[0][name] == defaults[1][name]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, fields
 
 import pytest
@@ -28,6 +29,7 @@ class Table(Parameters):
     )
     lines: int = parameter("lines", 16, "Scan lines.", When.CONFIGURE, limits=(1, 128))
     colour: str = parameter("colour", "red", "Colour.", When.RUNNING, choices=("red", "blue"))
+    place: tuple[float, ...] = parameter("place", (1.0, 2.0), "Place [m].", When.RUNNING)
     autostart: bool = parameter("autostart", True, "Start at once.", When.START)
 
     def check_together(self):
@@ -153,3 +155,25 @@ def test_checks_the_set_that_results_and_not_one_change_after_the_other():
 
 def test_leaves_parameters_of_others_alone():
     assert change(use_sim_time=True) == Table()
+
+
+@pytest.mark.parametrize("value", [[3.0, 4.0], [3, 4], (3.0, 4.0), array("d", [3.0, 4.0])])
+def test_lists_of_numbers_are_tuples_of_floats(make_node, value):
+    values = parameters.read(make_node(place=value), Table)
+    assert values.place == (3.0, 4.0)
+    assert {type(number) for number in values.place} == {float}
+    assert change(place=value).place == (3.0, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "part"),
+    [
+        ([1.0], "place has 2 numbers, got .1.0."),
+        ("1 2", "place is a list of 2 numbers"),
+        (["1", "2"], "place is a list of 2 numbers"),
+        ([True, False], "place is a list of 2 numbers"),
+    ],
+)
+def test_refuses_other_lists(value, part):
+    with pytest.raises(ValueError, match=part):
+        change(place=value)

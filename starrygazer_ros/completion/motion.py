@@ -105,12 +105,12 @@ class Sweep:
     Attributes:
         points: float [N, 3], metres in the sensor's frame at ``stamp``.
         pose: float64 [4, 4], from that frame to the fixed frame.
-        stamp: seconds.
+        stamp: nanoseconds.
     """
 
     points: NDArray[np.floating]
     pose: NDArray[np.float64]
-    stamp: float
+    stamp: int
 
 
 class SweepAccumulator:

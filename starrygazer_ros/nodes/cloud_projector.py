@@ -152,7 +152,7 @@ class CloudProjector:
         pose = self._transforms.lookup(fixed, frame, stamp, values.extrinsics_timeout)
         # A view would keep the whole message.
         kept = np.array(points) if points.base is not None else points
-        return self._sweeps.add(Sweep(kept, pose, stamp / NANOSECONDS))
+        return self._sweeps.add(Sweep(kept, pose, stamp))
 
     def _trajectory(
         self, times: NDArray[np.float64], stamp: int, frame: str, values: CloudParameters
