@@ -7,6 +7,8 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
+import pytest
+
 import starrygazer_ros
 
 
@@ -33,10 +35,11 @@ def test_every_ros_package_that_is_imported_is_a_dependency(repository):
     assert imported <= listed
 
 
-def test_the_node_says_that_it_needs_ros():
+@pytest.mark.parametrize("node", ["completion_node", "projection_node"])
+def test_the_node_says_that_it_needs_ros(node):
     code = (
         "import sys; sys.modules['rclpy'] = None; "
-        "from starrygazer_ros.nodes.completion_node import main; main()"
+        f"from starrygazer_ros.nodes.{node} import main; main()"
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert process.returncode == 1
@@ -46,7 +49,8 @@ def test_the_node_says_that_it_needs_ros():
 
 def test_the_core_runs_without_ros():
     code = (
-        "import sys, starrygazer_ros.completion, starrygazer_ros.backends.onnxruntime;"
+        "import sys, starrygazer_ros.completion, starrygazer_ros.backends.onnxruntime,"
+        "starrygazer_ros.completion.projection, starrygazer_ros.completion.motion;"
         "ros = [m for m in sys.modules if m.split('.')[0] in ('rclpy', 'sensor_msgs')];"
         "sys.exit(', '.join(ros) or 0)"
     )

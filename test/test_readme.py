@@ -10,27 +10,41 @@ import yaml
 
 pytest.importorskip("rclpy", reason="rclpy is needed for the node's parameters")
 
+from starrygazer_ros.common_parameters import CommonParameters
 from starrygazer_ros.completion_parameters import CompletionParameters
+from starrygazer_ros.projection_parameters import ProjectionParameters
 
 
 def rows(repository: Path, heading: str) -> list[list[str]]:
-    """Cells of the table under a heading, without the two header lines."""
+    """Cells of the last table under a heading, without the two header lines."""
     section = (repository / "README.md").read_text(encoding="utf-8").split(f"## {heading}\n")[1]
-    table = [line for line in section.split("\n## ")[0].splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:]]
+    last = section.split("\n## ")[0].split("|---|")[-1]
+    table = [line for line in last.splitlines()[1:] if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
 
 
-def test_parameter_table_says_defaults_and_when_they_may_change(
-    repository: Path,
+@pytest.mark.parametrize(
+    ("heading", "table", "elsewhere"),
+    [
+        ("Parameters", CompletionParameters, set()),
+        (
+            "Projection of point clouds",
+            ProjectionParameters,
+            {entry.metadata["name"] for entry in fields(CommonParameters)},
+        ),
+    ],
+)
+def test_parameter_tables_say_defaults_and_when_they_may_change(
+    repository: Path, heading: str, table: type[CommonParameters], elsewhere: set[str]
 ) -> None:
     documented = {
-        row[0].strip("`"): (row[1].strip("`"), row[2]) for row in rows(repository, "Parameters")
+        row[0].strip("`"): (row[1].strip("`"), row[2]) for row in rows(repository, heading)
     }
     declared = {
-        parameter.metadata["name"]: (
-            yaml.safe_dump(parameter.default).split("\n")[0],
-            parameter.metadata["when"].value,
+        entry.metadata["name"]: (
+            yaml.safe_dump(entry.default, default_flow_style=True).split("\n")[0],
+            entry.metadata["when"].value,
         )
-        for parameter in fields(CompletionParameters)
+        for entry in fields(table)
     }
-    assert documented == declared
+    assert documented == {name: said for name, said in declared.items() if name not in elsewhere}

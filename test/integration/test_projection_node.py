@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -256,6 +257,29 @@ def test_survives_the_lifecycle_and_keeps_its_counters_while_configured(running)
     assert transition(Transition.TRANSITION_ACTIVATE)
     rig.project(cloud())
     assert int(rig.diagnostics()[1]["projected"]) <= projected
+
+
+def test_the_documented_topics_are_those_of_the_node(running, repository):
+    _, rig = running
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    section = text.split("## Projection of point clouds\n")[1].split("\n## ")[0]
+    found = re.findall(r"^\| (in|out) \| `([^`]+)`.*?\| (\w+)/(\w+) \|", section, re.MULTILINE)
+    documented = {(way, "/" + name.lstrip("/"), kind) for way, name, _, kind in found}
+
+    def topics():
+        kinds = (
+            ("in", rig.node.get_subscriber_names_and_types_by_node(NODE, "/")),
+            ("out", rig.node.get_publisher_names_and_types_by_node(NODE, "/")),
+        )
+        return {
+            (way, name, kind[0].split("/")[-1])
+            for way, names in kinds
+            for name, kind in names
+            if name not in ("/rosout", "/parameter_events", f"/{NODE}/transition_event")
+        }
+
+    assert len(documented) == 4
+    wait_for(lambda: topics() == documented, f"topics {documented}")
 
 
 def test_every_cloud_is_accounted_for(running):
