@@ -76,12 +76,12 @@ def project(
 
     seen = seen.T.take(inside, axis=1).T
     z = seen[:, 2].astype(np.float32)
-    depth = np.full(height * width, np.inf, np.float32)
+    depth = np.zeros(height * width, np.float32)
+    depth[pixels] = np.inf
     np.minimum.at(depth, pixels, z)
-    shown = _one_of_each_pixel(np.flatnonzero(z == depth[pixels]), pixels, depth.size)
-    depth[np.isinf(depth)] = 0
     hidden = 0
     if filter_occluded:
+        shown = _one_of_each_pixel(np.flatnonzero(z == depth[pixels]), pixels, depth.size)
         where: NDArray[np.floating] = camera_from_points[:3, 3]
         if origins is not None:
             where = moved(origins[kept[inside[shown]]], camera_from_points)
@@ -144,7 +144,7 @@ def _one_of_each_pixel(
     candidates: NDArray[np.intp], pixels: NDArray[np.intp], size: int
 ) -> NDArray[np.intp]:
     """Of candidates that share a pixel, being equally near, one."""
-    at_pixel = np.empty(size, np.intp)
+    at_pixel = np.empty(size, np.int32)
     at_pixel[pixels[candidates]] = candidates
     chosen: NDArray[np.intp] = candidates[at_pixel[pixels[candidates]] == candidates]
     return chosen
