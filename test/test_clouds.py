@@ -93,9 +93,27 @@ def test_an_unorganised_cloud_leaves_unknown_points_out():
     assert np.array_equal(colours_of(cloud)[0], IMAGE[known])
 
 
-def test_where_nothing_is_known_the_cloud_is_empty():
-    message, _ = make(np.full_like(DEPTH, np.nan), organized=False)
+def test_an_unorganised_cloud_of_known_points_is_the_organised_one_in_one_row():
+    message, cloud = make(organized=False)
+    assert (message.height, message.width, message.is_dense) == (1, DEPTH.size, True)
+    assert np.array_equal(cloud[0], make()[1].ravel())
+
+
+@pytest.mark.parametrize("fields", ["xyz", "xyzrgb", "xyzi"])
+def test_where_nothing_is_known_the_cloud_is_empty(fields):
+    message, _ = make(np.full_like(DEPTH, np.nan), organized=False, fields=fields)
     assert (message.height, message.width, len(message.data)) == (1, 0, 0)
+    assert message.point_step == 4 * len(message.fields)
+
+
+def test_a_confidence_that_is_not_a_number_is_not_confident():
+    confidence = CONFIDENCE.copy()
+    confidence[3, 4] = np.nan
+    options = CloudOptions(min_confidence=0.1, fields="xyzi")
+    message = make_cloud(DEPTH, IMAGE, confidence, CAMERA, HEADER, options)
+    cloud = read_cloud(message)
+    assert np.isnan(cloud["z"][3, 4])
+    assert message.is_dense is False
 
 
 def test_points_of_little_confidence_are_left_out():

@@ -53,6 +53,15 @@ def test_unknown_depth_stays_unknown() -> None:
     assert np.isfinite(np.delete(points.reshape(-1, 3), 10 * 640 + 20, axis=0)).all()
 
 
+def test_back_projection_into_a_part_of_a_larger_array_leaves_the_rest() -> None:
+    depth = np.random.default_rng(1).uniform(1, 9, (480, 640)).astype(np.float32)
+    larger = np.full((480, 640, 4), 7, np.float32)
+    returned = back_project(depth, CAMERA, out=larger[..., :3])
+    assert np.shares_memory(returned, larger)
+    assert np.array_equal(larger[..., :3], back_project(depth, CAMERA))
+    assert (larger[..., 3] == 7).all()
+
+
 def test_back_projection_refuses_intrinsics_of_another_size() -> None:
     with pytest.raises(ValueError, match="640x480"):
         back_project(np.ones((240, 320), np.float32), CAMERA)

@@ -89,12 +89,17 @@ def seen_by(
     return np.where(np.isfinite(nearest), nearest, 0).reshape(other.height, other.width)
 
 
-def back_project(depth: NDArray[np.float32], intrinsics: Intrinsics) -> NDArray[np.float32]:
+def back_project(
+    depth: NDArray[np.float32],
+    intrinsics: Intrinsics,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
     """Points of a depth image: ``x = (u - cx) z / fx``, ``y = (v - cy) z / fy`` (REP 118).
 
     Args:
         depth: float32 [H, W], metres along the optical axis, NaN = unknown.
         intrinsics: of the same size as ``depth``.
+        out: float32 [H, W, 3] to write into, such as a part of a larger array; default: a new one.
 
     Returns:
         float32 [H, W, 3], metres in the optical frame, NaN where depth is NaN.
@@ -106,7 +111,7 @@ def back_project(depth: NDArray[np.float32], intrinsics: Intrinsics) -> NDArray[
     height, width = depth.shape
     x = ((np.arange(width) - intrinsics.cx) / intrinsics.fx).astype(np.float32)
     y = ((np.arange(height) - intrinsics.cy) / intrinsics.fy).astype(np.float32)
-    points = np.empty((height, width, 3), np.float32)
+    points = np.empty((height, width, 3), np.float32) if out is None else out
     np.multiply(depth, x[None, :], out=points[..., 0])
     np.multiply(depth, y[:, None], out=points[..., 1])
     points[..., 2] = depth
