@@ -1,18 +1,23 @@
 """sensor_msgs/CompressedImage to arrays: JPEG and PNG, and depth as image_transport sends it.
 
 The layout of ``compressedDepth`` and the words of ``format`` are those of the packages
-compressed_image_transport and compressed_depth_image_transport.
+compressed_image_transport and compressed_depth_image_transport. Of ``format`` of an image only the
+encoding in front is read, for Bayer patterns, which are sent as they are in a grey image. The words
+behind it, such as ``jpeg compressed rgb8``, would mean that red and blue are exchanged in the file;
+but who writes them by hand sends ordinary files, so that the file is believed.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage
 
+from starrygazer_ros.encoded_images import ImageHeader, is_whole, read_header
 from starrygazer_ros.messages import IMAGE_LAYOUTS, MILLIMETRE, MessageError
 
 RAW, COMPRESSED, COMPRESSED_DEPTH = "raw", "compressed", "compressedDepth"
@@ -20,10 +25,9 @@ IMAGE_TRANSPORTS = (RAW, COMPRESSED)
 SPARSE_DEPTH_TRANSPORTS = (RAW, COMPRESSED, COMPRESSED_DEPTH)
 LARGEST_IMAGE = 50_000_000  # pixels; a few bytes can unpack to gigabytes
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8"
-_START_OF_FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _DEPTH_HEADER = struct.Struct("<iff")  # format, two parameters of the quantisation
+# A camera's image is as its camera_info says, whatever an EXIF orientation wants. Grey stays grey.
+_IMAGE = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 class CompressedImageError(MessageError):
@@ -44,12 +48,21 @@ def image_from_compressed(message: CompressedImage) -> NDArray[np.uint8]:
     Raises:
         CompressedImageError: it cannot be decoded, or is larger than ``LARGEST_IMAGE``.
     """
+    pixels = _decode(bytes(message.data), _IMAGE, "image")
+    if pixels.ndim == 3:
+        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
     encoding = message.format.split(";")[0].strip()
-    if encoding.startswith("bayer") and encoding in IMAGE_LAYOUTS:
-        return IMAGE_LAYOUTS[encoding].to_rgb(_decode(message.data, cv2.IMREAD_GRAYSCALE, "image"))
-    # A camera's image is as its camera_info says, whatever an EXIF orientation wants.
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    return cv2.cvtColor(_decode(message.data, flags, "image"), cv2.COLOR_BGR2RGB)
+    # 16 bits have become 8; the pattern is the same.
+    layout = IMAGE_LAYOUTS.get(f"{encoding.removesuffix('16').removesuffix('8')}8")
+    if not encoding.startswith("bayer") or layout is None:
+        return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
+    if min(pixels.shape) < layout.smallest_side:
+        height, width = pixels.shape
+        raise CompressedImageError(
+            f"a {encoding} image has at least {layout.smallest_side} rows and columns, this one is "
+            f"{width}x{height}"
+        )
+    return layout.to_rgb(pixels)
 
 
 def sparse_depth_from_compressed(message: CompressedImage) -> NDArray[np.float32]:
@@ -65,7 +78,7 @@ def sparse_depth_from_compressed(message: CompressedImage) -> NDArray[np.float32
     Raises:
         CompressedImageError: it cannot be decoded, is not a 16-bit PNG, or is too large.
     """
-    data = memoryview(message.data)
+    data = bytes(message.data)
     if COMPRESSED_DEPTH not in message.format:
         return np.multiply(_decode_depth(data), MILLIMETRE, dtype=np.float32)
     if "rvl" in message.format.lower():
@@ -84,52 +97,43 @@ def sparse_depth_from_compressed(message: CompressedImage) -> NDArray[np.float32
     return np.where((codes > 0) & np.isfinite(depth) & (depth > 0), depth, np.float32(0))
 
 
-def _decode_depth(data: memoryview) -> NDArray[np.uint16]:
-    codes = _decode(data, cv2.IMREAD_UNCHANGED, "sparse depth")
-    if codes.dtype != np.uint16 or codes.ndim != 2:
-        shape = "x".join(str(side) for side in codes.shape)
-        raise CompressedImageError(
-            f"sparse depth is a compressed image of {shape} {codes.dtype}: depth needs a PNG with "
-            "one channel of 16 bits, a JPEG cannot hold it"
-        )
-    return codes
+def _decode_depth(content: bytes) -> NDArray[np.uint16]:
+    return _decode(content, cv2.IMREAD_UNCHANGED, "sparse depth", _require_depth)
 
 
-def _decode(data: memoryview, flags: int, what: str) -> NDArray:  # type: ignore[type-arg]
-    size = _size(bytes(data[: 1 << 20]))
-    if size is None:
+def _require_depth(header: ImageHeader) -> None:
+    if (header.channels, header.bits) != (1, 16):
         raise CompressedImageError(
-            f"{what} is neither JPEG nor PNG, or was cut off ({len(data)} bytes)"
+            f"sparse depth is a compressed image of {header.channels} channel(s) of {header.bits} "
+            "bits: depth needs a PNG with one channel of 16 bits, a JPEG cannot hold it"
         )
-    width, height = size
-    if not 0 < width * height <= LARGEST_IMAGE:
+
+
+def _decode(
+    content: bytes,
+    flags: int,
+    what: str,
+    require: Callable[[ImageHeader], None] = lambda _: None,
+) -> NDArray:  # type: ignore[type-arg]
+    """Pixels of a whole PNG or JPEG with an acceptable header; the decoder sees nothing else."""
+    header = read_header(content)
+    if header is None:
         raise CompressedImageError(
-            f"{what} says that it is {width}x{height}: at most {LARGEST_IMAGE:,} pixels are decoded"
+            f"{what} is neither JPEG nor PNG, or was cut off ({len(content)} bytes)"
         )
+    if not 0 < header.width * header.height <= LARGEST_IMAGE:
+        raise CompressedImageError(
+            f"{what} says that it is {header.width}x{header.height}: at most {LARGEST_IMAGE:,} "
+            "pixels are decoded"
+        )
+    require(header)
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        whole = is_whole(content)
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if whole else None
     except cv2.error:
         pixels = None
     if pixels is None:
-        raise CompressedImageError(f"{what} cannot be decoded: its {len(data)} bytes are damaged")
+        raise CompressedImageError(
+            f"{what} cannot be decoded: its {len(content)} bytes are damaged or were cut off"
+        )
     return pixels
-
-
-def _size(data: bytes) -> tuple[int, int] | None:
-    """Width and height from the header of a PNG or JPEG, None if there is none."""
-    if data.startswith(_PNG) and len(data) >= 24:
-        width, height = struct.unpack_from(">II", data, 16)
-        return width, height
-    if not data.startswith(_JPEG):
-        return None
-    at = len(_JPEG)
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker == 0xFF:  # a fill byte
-            at += 1
-        elif marker in _START_OF_FRAME:
-            height, width = struct.unpack_from(">HH", data, at + 5)
-            return width, height
-        else:
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return None

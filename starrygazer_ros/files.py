@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from zipfile import BadZipFile
@@ -12,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starrygazer_ros.completion.geometry import Intrinsics, back_project
+from starrygazer_ros.encoded_images import is_whole
 
 KITTI_DEPTH_SCALE = 256.0
 """Steps per metre in the 16-bit PNG files of KITTI; 1000 for files in millimetres."""
 
 _LARGEST = np.iinfo(np.uint16).max
-_PNG_START = b"\x89PNG\r\n\x1a\n"
-_JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 
 
 class FileError(Exception):
@@ -194,7 +192,7 @@ def _decode(path: Path, mode: int) -> NDArray:  # type: ignore[type-arg]
         raise FileError(f"{path} does not exist") from error
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror}") from error
-    if not _is_whole(content):
+    if not is_whole(content):
         raise FileError(f"{path} is truncated or damaged ({len(content)} bytes): copy it again")
     try:
         array = cv2.imdecode(np.frombuffer(content, np.uint8), mode) if content else None
@@ -203,25 +201,6 @@ def _decode(path: Path, mode: int) -> NDArray:  # type: ignore[type-arg]
     if array is None:
         raise FileError(f"{path} is not an image that OpenCV can read")
     return array
-
-
-def _is_whole(content: bytes) -> bool:
-    """False for a PNG or JPEG that was cut off, which OpenCV may return as if it were whole."""
-    if content.startswith(_JPEG_START):
-        return _JPEG_END in content
-    if not content.startswith(_PNG_START):
-        return True  # another format: the decoder must tell
-    position = len(_PNG_START)
-    while position + 12 <= len(content):  # a chunk: length, type, data, CRC of type and data
-        length = int.from_bytes(content[position : position + 4], "big")
-        end = position + 8 + length
-        checksum = int.from_bytes(content[end : end + 4], "big")
-        if end + 4 > len(content) or zlib.crc32(content[position + 4 : end]) != checksum:
-            return False
-        if content[position + 4 : position + 8] == b"IEND":
-            return True
-        position = end + 4
-    return False
 
 
 def _encode(path: Path, array: NDArray) -> None:  # type: ignore[type-arg]

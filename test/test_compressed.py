@@ -91,16 +91,55 @@ def test_compressed_depth_of_32fc1_is_a_quantised_inverse_depth():
     assert depth[0, 3] == 0
 
 
+@pytest.mark.parametrize("encoding", ["bayer_rggb8", "bayer_rggb16"])
+def test_a_bayer_image_of_16_bits_is_demosaiced_as_one_of_8(encoding):
+    raw = np.zeros((8, 8), np.uint16)
+    raw[::2, ::2] = 180 << 8
+    pixels = image_from_compressed(message(f"{encoding}; png compressed ", encoded(".png", raw)))
+    assert pixels[2:-2, 2:-2, 0].min() > 80
+    assert pixels[2:-2, 2:-2, 1:].max() == 0
+
+
+def test_a_bayer_image_that_was_demosaiced_before_is_read_as_it_is():
+    pixels = image_from_compressed(
+        message("bayer_rggb8; png compressed bgr8", encoded(".png", RGB[..., ::-1]))
+    )
+    assert np.array_equal(pixels, RGB)
+
+
+def test_a_bayer_image_without_neighbours_is_refused():
+    tiny = message("bayer_rggb8; png compressed ", encoded(".png", RGB[:2, :, 0]))
+    with pytest.raises(CompressedImageError, match="at least 3 rows and columns, this one is 8x2"):
+        image_from_compressed(tiny)
+
+
+def test_the_file_tells_red_from_blue_whatever_the_format_says():
+    pixels = image_from_compressed(
+        message("rgb8; png compressed rgb8", encoded(".png", RGB[..., ::-1]))
+    )
+    assert np.array_equal(pixels, RGB)
+
+
 @pytest.mark.parametrize("ending", [".png", ".jpg"])
-@pytest.mark.parametrize("kept", [0, 1, 10, 30])
-def test_a_cut_off_image_is_refused(ending, kept):
-    data = encoded(ending, RGB)
+@pytest.mark.parametrize("kept", [0, 0.01, 0.1, 0.5, 0.99])
+def test_a_cut_off_image_is_refused_without_a_line_of_the_decoder(ending, kept, capfd):
+    pixels = RANDOM.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    data = encoded(ending, pixels)
     with pytest.raises(CompressedImageError, match=r"cut off|damaged|neither"):
-        image_from_compressed(message("", data[:kept]))
+        image_from_compressed(message("", data[: int(kept * len(data))]))
+    assert capfd.readouterr().err == ""  # it would come for every frame
+
+
+def test_what_opencv_would_fill_with_grey_does_not_reach_it(monkeypatch):
+    monkeypatch.setattr(cv2, "imdecode", pytest.fail)  # OpenCV 4 decodes half a JPEG
+    data = encoded(".jpg", RGB)
+    with pytest.raises(CompressedImageError, match="damaged or were cut off"):
+        image_from_compressed(message("jpeg", data[:-2]))
 
 
 def test_what_would_unpack_to_gigabytes_is_refused_before(monkeypatch):
-    header = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 100_000, 100_000)
+    header = b"\x89PNG\r\n\x1a\n"
+    header += struct.pack(">I4sIIBB", 13, b"IHDR", 100_000, 100_000, 8, 2)
     monkeypatch.setattr(cv2, "imdecode", pytest.fail)
     with pytest.raises(CompressedImageError, match="says that it is 100000x100000"):
         image_from_compressed(message("png", header))
@@ -109,10 +148,13 @@ def test_what_would_unpack_to_gigabytes_is_refused_before(monkeypatch):
         image_from_compressed(message("jpeg", encoded(".jpg", RGB)))
 
 
+@pytest.mark.parametrize("ending", [".png", ".jpg"])
 @pytest.mark.parametrize("pixels", [RGB, RGB[..., 0]])
-def test_depth_of_8_bits_or_with_colours_is_refused(pixels):
+def test_depth_of_8_bits_or_with_colours_is_refused_by_its_header(pixels, ending, monkeypatch):
+    data = encoded(ending, pixels)
+    monkeypatch.setattr(cv2, "imdecode", pytest.fail)
     with pytest.raises(CompressedImageError, match="one channel of 16 bits"):
-        sparse_depth_from_compressed(message("png", encoded(".png", pixels)))
+        sparse_depth_from_compressed(message("png", data))
 
 
 def test_another_compression_of_depth_is_refused():
