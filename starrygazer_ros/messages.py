@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from starrygazer_ros.completion import InputError, Intrinsics
@@ -258,7 +258,8 @@ def camera_info_to_message(
         camera_info: of the camera's image; its arrays may be shared.
         header: of the new message.
         size: rows and columns of an image that shows the same with other pixels; ``None`` = the
-            same. K and P follow as in :meth:`Intrinsics.scaled`, the translation of P with them.
+            same. K and P follow as in :meth:`Intrinsics.scaled`, the translation of P with them;
+            the region of interest becomes that of sensor_msgs for the whole image, all 0.
     """
     copy = CameraInfo(header=header, height=camera_info.height, width=camera_info.width)
     for name in ("distortion_model", "d", "k", "r", "p", "binning_x", "binning_y", "roi"):
@@ -270,6 +271,8 @@ def camera_info_to_message(
     shrink = np.array([[columns, 0, columns / 2 - 0.5], [0, rows, rows / 2 - 0.5], [0, 0, 1]])
     copy.k = (shrink @ np.reshape(camera_info.k, (3, 3))).ravel()
     copy.p = (shrink @ np.reshape(camera_info.p, (3, 4))).ravel()
+    # In the old pixels, of which it covers all where the image has the calibration's size.
+    copy.roi = RegionOfInterest(do_rectify=camera_info.roi.do_rectify)
     return copy
 
 

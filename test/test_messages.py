@@ -251,6 +251,7 @@ def test_camera_info_of_another_size_projects_to_the_same_place():
     info = CameraInfo(width=640, height=480)
     info.k = [500.0, 0.0, 310.0, 0.0, 510.0, 250.0, 0.0, 0.0, 1.0]
     info.p = [490.0, 0.0, 311.0, -49.0, 0.0, 505.0, 251.0, 5.0, 0.0, 0.0, 1.0, 0.0]
+    info.roi.width, info.roi.height, info.roi.do_rectify = 640, 480, True
     half = messages.camera_info_to_message(info, make_header(), (240, 160))
     assert (half.height, half.width) == (240, 160)
     point = np.array([0.3, -0.2, 2.0, 1.0])
@@ -262,6 +263,7 @@ def test_camera_info_of_another_size_projects_to_the_same_place():
         240, 160
     )
     assert np.reshape(half.k, (3, 3))[2] == pytest.approx([0, 0, 1])
+    assert (half.roi.width, half.roi.height, half.roi.do_rectify) == (0, 0, True)
     assert info.k[0] == 500.0  # the one of the camera stays
 
 

@@ -8,6 +8,7 @@ pytest.importorskip("rclpy", reason="rclpy is needed: see requirements/")
 from bundles import expected_depth
 from integration.harness import image_message, sparse_depth_array, sparse_depth_message
 from starrygazer_ros.completion import DepthCompleter
+from starrygazer_ros.completion.resizing import ScaledResult
 from starrygazer_ros.completion_parameters import CompletionParameters
 from starrygazer_ros.nodes.pair_completer import Pair, PairCompleter
 
@@ -20,6 +21,9 @@ class FakeOutputs:
     def __init__(self, *broken):
         self.broken = broken
         self.published = []
+
+    def scaled(self, result, image):
+        return ScaledResult(result, image, 1.0)
 
     def _publish(self, name):
         if name in self.broken:
@@ -121,7 +125,9 @@ def test_completes_the_pair_that_is_newest_when_its_turn_comes(tiny_bundle):
     completer = DepthCompleter.from_bundle(str(tiny_bundle))
     outputs = FakeOutputs()
     depths = []
-    outputs.publish_depth = lambda depth, header: depths.append((depth[0, 0], header.frame_id))
+    outputs.publish_depth = lambda scaled, header: depths.append(
+        (scaled.depth[0, 0], header.frame_id)
+    )
     pairs = PairCompleter(completer, outputs, FakeLogger())
     old, new = (Pair(image_message(grey), sparse_depth_message(), 0.0) for grey in (51, 102))
     old.image.header.frame_id, new.image.header.frame_id = "old", "new"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
@@ -14,14 +11,13 @@ from std_msgs.msg import Header
 from starrygazer_ros.calibration import Calibration
 from starrygazer_ros.clouds import make_cloud
 from starrygazer_ros.completion import CompletionResult
+from starrygazer_ros.completion.resizing import ScaledResult
 from starrygazer_ros.completion_parameters import CompletionParameters
 from starrygazer_ros.messages import (
     camera_info_to_message,
     confidence_to_message,
     depth_to_message,
 )
-
-Pixels = TypeVar("Pixels", bound=NDArray)  # type: ignore[type-arg]
 
 
 class Outputs:
@@ -64,48 +60,39 @@ class Outputs:
         """Somebody listens to an output that needs the camera's calibration."""
         return _wanted(self._camera_info) or _wanted(self._points)
 
-    def publish_depth(self, depth: NDArray[np.float32], header: Header) -> None:
-        """Publish the dense depth, float32 [H, W] metres."""
+    def scaled(self, result: CompletionResult, image: NDArray[np.uint8]) -> ScaledResult:
+        """A completion and its image in the size of the outputs."""
+        return ScaledResult(result, image, self._parameters.output_scale)
+
+    def publish_depth(self, scaled: ScaledResult, header: Header) -> None:
+        """Publish the dense depth."""
         if _wanted(self._depth):
             encoding = self._parameters.depth_encoding
-            self._depth.publish(depth_to_message(self._scaled(depth), header, encoding))
+            self._depth.publish(depth_to_message(scaled.depth, header, encoding))
 
-    def publish_confidence(self, confidence: NDArray[np.float32], header: Header) -> None:
-        """Publish the confidence, float32 [H, W] in 0..1."""
+    def publish_confidence(self, scaled: ScaledResult, header: Header) -> None:
+        """Publish the confidence."""
         if _wanted(self._confidence):
-            self._confidence.publish(confidence_to_message(self._scaled(confidence), header))
+            self._confidence.publish(confidence_to_message(scaled.confidence, header))
 
     def publish_calibrated(
-        self,
-        result: CompletionResult,
-        image: NDArray[np.uint8],
-        header: Header,
-        calibration: Calibration,
+        self, scaled: ScaledResult, header: Header, calibration: Calibration
     ) -> None:
         """Publish what needs the camera's calibration: camera_info and the cloud."""
-        depth = self._scaled(result.depth)
-        height, width = depth.shape
+        height, width = scaled.height, scaled.width
         if _wanted(self._camera_info):
             info = camera_info_to_message(calibration.camera_info, header, (height, width))
             self._camera_info.publish(info)
         if _wanted(self._points):
             cloud = make_cloud(
-                depth,
-                self._scaled(image),
-                self._scaled(result.confidence),
+                scaled.depth,
+                scaled.image,
+                scaled.confidence,
                 calibration.intrinsics.scaled(height, width),
                 header,
                 self._parameters.cloud_options(),
             )
             self._points.publish(cloud)
-
-    def _scaled(self, pixels: Pixels) -> Pixels:
-        """The output's size; a pixel is one of the completed ones, so no edge is smoothed."""
-        scale = self._parameters.output_scale
-        height, width = (max(1, round(scale * side)) for side in pixels.shape[:2])
-        if (height, width) == pixels.shape[:2]:
-            return pixels
-        return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 def _wanted(publisher: object) -> bool:

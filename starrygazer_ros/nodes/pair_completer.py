@@ -14,11 +14,11 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from starrygazer_ros.calibration import CalibrationCache, MissingCameraInfoError
 from starrygazer_ros.completion import (
-    CompletionResult,
     DepthCompleter,
     SizeMismatchError,
     seen_by,
 )
+from starrygazer_ros.completion.resizing import ScaledResult
 from starrygazer_ros.completion_parameters import CompletionParameters
 from starrygazer_ros.compressed import image_from_compressed, sparse_depth_from_compressed
 from starrygazer_ros.messages import image_from_message, sparse_depth_from_message
@@ -71,15 +71,15 @@ class PairCompleter:
             if not self._outputs.wanted:
                 self.statistics.count_unwanted()
                 return
-            pair, image, result = self._publish_depth(pair, newest)
+            pair, size, scaled = self._publish_depth(pair, newest)
         except Exception as error:  # whatever one frame does, the node goes on with the next
             self.statistics.count_failed(self._faults.log(error))
             return
         published = time.perf_counter()
         with self._warnings():
-            self._publish_calibrated(pair, image, result)
+            self._publish_calibrated(pair, size, scaled)
         with self._warnings():
-            self._outputs.publish_confidence(result.confidence, pair.image.header)
+            self._outputs.publish_confidence(scaled, pair.image.header)
         self.statistics.record_latencies({"cloud": time.perf_counter() - published})
 
     def _apply_change(self) -> None:
@@ -101,8 +101,8 @@ class PairCompleter:
 
     def _publish_depth(
         self, pair: Pair, newest: Callable[[Pair], Pair]
-    ) -> tuple[Pair, NDArray[np.uint8], CompletionResult]:
-        """Complete, publish and count the newest pair; it, its image and the result."""
+    ) -> tuple[Pair, tuple[int, int], ScaledResult]:
+        """Complete, publish and count the newest pair; it, its image's rows and columns, result."""
         with self._completer.turn:  # cameras that share the engines take turns
             pair = newest(pair)
             started = time.perf_counter()
@@ -111,7 +111,8 @@ class PairCompleter:
             converted = time.perf_counter()
             result = self._completer.complete(image, sparse_depth)
             completed = time.perf_counter()
-        self._outputs.publish_depth(result.depth, pair.image.header)
+        scaled = self._outputs.scaled(result, image)
+        self._outputs.publish_depth(scaled, pair.image.header)
         published = time.perf_counter()
         stages = {stage: s for stage, s in result.timings.items() if stage != "total"}
         points = int(np.count_nonzero(sparse_depth))
@@ -128,7 +129,7 @@ class PairCompleter:
             result.occluded_points,
             points / sparse_depth.size,
         )
-        return pair, image, result
+        return pair, sparse_depth.shape, scaled
 
     def _in_pixels_of(self, image: NDArray[np.uint8], pair: Pair) -> NDArray[np.float32]:
         """The sparse depth; one of another size than the image needs the calibration of both."""
@@ -148,14 +149,12 @@ class PairCompleter:
             ) from error
         return seen_by(sparse_depth, own.intrinsics, of_image.intrinsics)
 
-    def _publish_calibrated(
-        self, pair: Pair, image: NDArray[np.uint8], result: CompletionResult
-    ) -> None:
+    def _publish_calibrated(self, pair: Pair, size: tuple[int, int], scaled: ScaledResult) -> None:
         if self._outputs.calibration_wanted:
             header = pair.image.header
-            height, width, _ = image.shape
+            height, width = size
             calibration = self.calibrations.find(header.frame_id, width, height)
-            self._outputs.publish_calibrated(result, image, header, calibration)
+            self._outputs.publish_calibrated(scaled, header, calibration)
 
 
 def _image(message: Image | CompressedImage) -> NDArray[np.uint8]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+from array import array
+
 import cv2
 import numpy as np
 import pytest
@@ -99,3 +102,69 @@ def test_moves_sparse_depth_of_another_size_into_the_image(start_node, tiny_bund
     assert np.allclose(depth, expected_depth(small), rtol=1e-5)
     _, values = peer.diagnostics()
     assert values["sparse points"] == str(np.count_nonzero(small))
+
+
+def test_size_and_calibration_may_change_from_one_frame_to_the_next(start_node, tiny_bundle):
+    process, peer = start_node(model=tiny_bundle)
+    peer.wait_until_connected()
+    calibration = peer.node.create_publisher(CameraInfo, "camera_info", 5)
+    wait_for(calibration.get_subscription_count, "subscription to camera_info")
+    topics = [topic for topic in peer.received if topic.startswith("/depth")]
+
+    for width, height, focal in ((96, 64, 80.0), (64, 48, 50.0), (96, 64, 90.0)):
+        metres = sparse_depth_array(width, height)
+        info = CameraInfo(width=width, height=height)
+        info.header.frame_id = FRAME
+        info.k = [focal, 0.0, width / 2, 0.0, focal, height / 2, 0.0, 0.0, 1.0]
+        calibration.publish(info)
+
+        def send(stamp, width=width, height=height, metres=metres):
+            image = image_message(GREY, width, height)
+            peer.send_pair(image, sparse_depth_message(metres), stamp)
+
+        def outputs_of(focal=focal, send=send):
+            outputs = peer.send_until_completed(send, topics)
+            # The first of them may have overtaken its calibration, which is another topic.
+            return outputs if outputs["/depth/camera_info"].k[0] == focal else None
+
+        outputs = wait_for(outputs_of, f"outputs with a focal length of {focal}")
+        for topic in topics:
+            assert (outputs[topic].width, outputs[topic].height) == (width, height)
+        depth = np.frombuffer(outputs["/depth/dense"].data, np.float32)
+        assert np.allclose(depth, expected_depth(metres), rtol=1e-5)
+        corner = np.frombuffer(outputs["/depth/points"].data, np.float32)[:3]
+        assert corner[:2] == pytest.approx(np.array([-width, -height]) / 2 * depth[0] / focal)
+    assert process.running
+
+
+def test_reads_compressed_depth_and_refuses_half_an_image(start_node, tiny_bundle):
+    process, peer = start_node(
+        model=tiny_bundle,
+        input__image_transport="compressed",
+        input__sparse_depth_transport="compressedDepth",
+    )
+    image = peer.node.create_publisher(CompressedImage, "image/compressed", 5)
+    sparse_depth = peer.node.create_publisher(CompressedImage, "sparse_depth/compressedDepth", 5)
+    for publisher in (image, sparse_depth):
+        wait_for(publisher.get_subscription_count, f"subscription to {publisher.topic_name}")
+    metres = sparse_depth_array()
+    jpeg = cv2.imencode(".jpg", np.full((HEIGHT, WIDTH, 3), GREY, np.uint8))[1].tobytes()
+
+    def send(stamp, kept=None):
+        depth = compressed((1000 * metres).astype(np.uint16), "16UC1; compressedDepth png", stamp)
+        depth.data = array("B", struct.pack("<iff", 0, 0.0, 0.0) + depth.data.tobytes())
+        photograph = CompressedImage(header=depth.header, format="bgr8; jpeg compressed bgr8")
+        photograph.data.frombytes(jpeg[:kept])
+        image.publish(photograph)
+        sparse_depth.publish(depth)
+
+    outputs = peer.send_until_completed(send)
+    depth = np.frombuffer(outputs["/depth/dense"].data, np.float32)
+    assert np.allclose(depth, expected_depth(metres), rtol=1e-5)
+
+    def told():
+        send(peer.new_stamp(), kept=-2)
+        return int(peer.diagnostics()[1].get("dropped compressed_image", 0)) >= 1
+
+    wait_for(told, "a count of the image without its end")
+    assert "damaged or were cut off" in process.log
