@@ -22,6 +22,12 @@ def send(peer, stamp, sparse_depth_later):
     peer.send_one("sparse_depth", sparse_depth, stamp + sparse_depth_later * MILLISECOND)
 
 
+def completed(peer):
+    """Stamps of all dense depth images."""
+    stamps = [message.header.stamp for message in peer.received["/depth/dense"]]
+    return {stamp.sec * 10**9 + stamp.nanosec for stamp in stamps}
+
+
 def set_rule(peer, policy, max_age):
     values = [
         ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=policy),
@@ -38,24 +44,27 @@ def test_policies_pair_as_they_say_and_change_while_running(start_node, tiny_bun
     _, peer = start_node(model=tiny_bundle, sync__policy="exact")
     peer.wait_until_connected()
     peer.send_until_completed(lambda stamp: send(peer, stamp, 0))
-    before = len(peer.received["/depth/dense"])
-    for _ in range(3):
-        send(peer, peer.new_stamp(), 20)  # near, but not the same
-    _, values = peer.diagnostics()
-    assert len(peer.received["/depth/dense"]) == before
-    assert int(values["waiting image"]) >= 3
+    near = [peer.new_stamp() for _ in range(3)]
+    for stamp in near:
+        send(peer, stamp, 20)  # not the same
+    wait_for(lambda: int(peer.diagnostics()[1]["waiting image"]) >= 3, "images that wait")
+    assert not set(near) & completed(peer)
 
     assert set_rule(peer, "latest", 5.0).successful
 
-    def reused():
+    alone = []
+
+    def several_completed():
         # One sparse depth, several images; the first may come before it.
-        peer.send_one("image", image_message(), peer.new_stamp())
-        return int(peer.diagnostics()[1]["reused sparse_depth"]) >= 3
+        alone.append(peer.new_stamp())
+        peer.send_one("image", image_message(), alone[-1])
+        peer.diagnostics()  # so that no image replaces the one before in the worker
+        return len(set(alone) & completed(peer)) >= 3
 
     send(peer, peer.new_stamp(), 0)
-    wait_for(reused, "a sparse depth that several images get")
-    assert len(peer.received["/depth/dense"]) >= before + 3
+    wait_for(several_completed, "images that share a sparse depth", timeout=60)
     _, values = peer.diagnostics()
+    assert int(values["reused sparse_depth"]) >= 2
     assert accounted(values, "image")
     assert accounted(values, "sparse_depth")
 
