@@ -76,3 +76,36 @@ def test_policies_pair_as_they_say_and_change_while_running(start_node, tiny_bun
         lambda: int(peer.diagnostics()[1].get("dropped image no_fresh_sparse_depth", 0)) >= 2,
         "images without a fresh sparse depth",
     )
+
+
+def test_simulated_time_counts_by_stamps_alone_also_when_it_is_reset(start_node, tiny_bundle):
+    # Nobody publishes /clock: a rule that asked a clock for the age would never find a pair.
+    _, peer = start_node(model=tiny_bundle, use_sim_time="true", sync__policy="latest")
+    peer.wait_until_connected()
+    peer.send_until_completed(lambda stamp: send(peer, stamp, 0))
+
+    def waits():
+        peer.send_one("sparse_depth", sparse_depth_message(), peer.new_stamp())
+        return int(peer.diagnostics()[1]["waiting sparse_depth"])
+
+    wait_for(waits, "a sparse depth without an image")
+    before = int(peer.diagnostics()[1]["time jumps"])
+    peer._stamp -= 3600 * 10**9  # the simulation is reset
+    first = peer.new_stamp()
+
+    def told():
+        # The sparse depth from before the reset is the newest, and yet must not be used.
+        peer.send_one("image", image_message(), first)
+        _, values = peer.diagnostics()
+        return values if int(values["time jumps"]) > before else None
+
+    values = wait_for(told, "a counted jump in time")
+    assert int(values["dropped sparse_depth time_jump"]) == 1
+    assert int(values["dropped image no_fresh_sparse_depth"]) >= 1
+    assert first not in completed(peer)
+
+    peer.send_until_completed(lambda stamp: send(peer, stamp, 0))
+    _, values = peer.diagnostics()
+    assert int(values["time jumps"]) == before + 1
+    assert accounted(values, "image")
+    assert accounted(values, "sparse_depth")
