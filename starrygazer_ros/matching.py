@@ -168,6 +168,10 @@ class LatestMatcher:
         self._newest: Image | None = None
         self._used = False
 
+    def change(self, rule: Rule) -> None:
+        """Take another ``max_age``; the newest sparse depth stays, also one that is used."""
+        self._max_age = round(rule.max_age * NANOSECONDS)
+
     def add(self, queue: int, message: Image) -> None:
         """See :class:`Matcher`."""
         if queue == SPARSE_DEPTH:
@@ -206,7 +210,8 @@ def make_matcher(rule: Rule, on_pair: OnPair, on_drop: OnDrop) -> Matcher:
     """The matcher of a rule, that of ``message_filters`` where it is installed and has one."""
     if rule.policy == LATEST:
         return LatestMatcher(rule, on_pair, on_drop)
-    # "Strictly below zero" would never match; below one nanosecond means equal stamps.
+    # "Strictly below zero" would never match; below one nanosecond means equal stamps. Not so
+    # TimeSynchronizer, which in newer releases also drops all that waited from before a pair.
     slop = max(rule.slop, SMALLEST_SLOP) if rule.policy == APPROXIMATE else SMALLEST_SLOP
     kind = PrivateMatcher if message_filters is None else MessageFiltersMatcher
     return kind(Rule(rule.policy, slop, rule.queue_size), on_pair, on_drop)

@@ -8,8 +8,10 @@ from sensor_msgs.msg import Image
 
 from starrygazer_ros.matching import (
     IMAGE,
+    LATEST,
     NANOSECONDS,
     SPARSE_DEPTH,
+    LatestMatcher,
     OnPair,
     Rule,
     make_matcher,
@@ -88,6 +90,9 @@ class PairSynchronizer:
         if rule == self._rule:
             return
         before, self._rule = self._matcher, rule
+        if isinstance(before, LatestMatcher) and rule.policy == LATEST:
+            before.change(rule)
+            return
         self._matcher = make_matcher(rule, self._count_pair, self._count_drop)
         for topic in (SPARSE_DEPTH, IMAGE):  # an image finds the newest depth if that is the rule
             for message in before.take(topic):

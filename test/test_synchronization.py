@@ -1,4 +1,4 @@
-"""The matching rules, private ones and those of message_filters where it is installed."""
+"""Every message accounted for, by private rules and those of message_filters if installed."""
 
 from __future__ import annotations
 
@@ -56,14 +56,6 @@ def make(request, monkeypatch):
         return synchronizer, pairs
 
     return make
-
-
-@pytest.mark.parametrize("policy", ["exact", "approximate"])
-def test_uses_message_filters_exactly_where_it_is_installed(policy):
-    matcher = matching.make_matcher(Rule(policy), lambda *_: None, lambda *_: None)
-    installed = matching.message_filters is not None
-    expected = matching.MessageFiltersMatcher if installed else matching.PrivateMatcher
-    assert type(matcher) is expected
 
 
 @pytest.mark.parametrize("image_first", [True, False])
@@ -302,13 +294,29 @@ def test_latest_forgets_the_sparse_depth_from_before_a_jump_in_time(make):
     assert_accounted(synchronizer)
 
 
-def test_another_parameter_does_not_make_latest_forget(make):
+@pytest.mark.parametrize("change", [{}, {"slop": 0.1}, {"queue_size": 3}, {"max_age": 0.15}])
+def test_another_parameter_does_not_make_latest_forget(make, change):
     synchronizer, pairs = make(policy="latest")
     synchronizer.add_sparse_depth(message(1.0))
     synchronizer.add_image(message(1.0))
-    synchronizer.change(Rule("latest"))
+    synchronizer.change(Rule("latest", **change))
     synchronizer.add_image(message(1.1))
     assert pairs == [(1.0, 1.0), (1.1, 1.0)]
+    assert synchronizer.reused == 1
+    assert_accounted(synchronizer)
+
+
+def test_latest_judges_the_sparse_depth_that_it_has_by_a_changed_max_age(make):
+    synchronizer, pairs = make(policy="latest", max_age=0.2)
+    synchronizer.add_sparse_depth(message(1.0))
+    synchronizer.change(Rule("latest", max_age=0.05))
+    synchronizer.add_image(message(1.1))
+    assert pairs == []
+    synchronizer.change(Rule("latest", max_age=0.3))
+    synchronizer.add_image(message(1.25))
+    assert pairs == [(1.25, 1.0)]
+    assert synchronizer.dropped[IMAGE] == {"no_fresh_sparse_depth": 1}
+    assert_accounted(synchronizer)
 
 
 @pytest.mark.parametrize("seed", range(20))

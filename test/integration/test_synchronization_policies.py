@@ -22,6 +22,12 @@ def send(peer, stamp, sparse_depth_later):
     peer.send_one("sparse_depth", sparse_depth, stamp + sparse_depth_later * MILLISECOND)
 
 
+def completed(peer):
+    """Stamps of all dense depth images."""
+    stamps = [message.header.stamp for message in peer.received["/depth/dense"]]
+    return {stamp.sec * 10**9 + stamp.nanosec for stamp in stamps}
+
+
 def set_rule(peer, policy, max_age):
     values = [
         ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=policy),
@@ -38,24 +44,27 @@ def test_policies_pair_as_they_say_and_change_while_running(start_node, tiny_bun
     _, peer = start_node(model=tiny_bundle, sync__policy="exact")
     peer.wait_until_connected()
     peer.send_until_completed(lambda stamp: send(peer, stamp, 0))
-    before = len(peer.received["/depth/dense"])
-    for _ in range(3):
-        send(peer, peer.new_stamp(), 20)  # near, but not the same
-    _, values = peer.diagnostics()
-    assert len(peer.received["/depth/dense"]) == before
-    assert int(values["waiting image"]) >= 3
+    near = [peer.new_stamp() for _ in range(3)]
+    for stamp in near:
+        send(peer, stamp, 20)  # not the same
+    wait_for(lambda: int(peer.diagnostics()[1]["waiting image"]) >= 3, "images that wait")
+    assert not set(near) & completed(peer)
 
     assert set_rule(peer, "latest", 5.0).successful
 
-    def reused():
+    alone = []
+
+    def several_completed():
         # One sparse depth, several images; the first may come before it.
-        peer.send_one("image", image_message(), peer.new_stamp())
-        return int(peer.diagnostics()[1]["reused sparse_depth"]) >= 3
+        alone.append(peer.new_stamp())
+        peer.send_one("image", image_message(), alone[-1])
+        peer.diagnostics()  # so that no image replaces the one before in the worker
+        return len(set(alone) & completed(peer)) >= 3
 
     send(peer, peer.new_stamp(), 0)
-    wait_for(reused, "a sparse depth that several images get")
-    assert len(peer.received["/depth/dense"]) >= before + 3
+    wait_for(several_completed, "images that share a sparse depth", timeout=60)
     _, values = peer.diagnostics()
+    assert int(values["reused sparse_depth"]) >= 2
     assert accounted(values, "image")
     assert accounted(values, "sparse_depth")
 
@@ -67,3 +76,36 @@ def test_policies_pair_as_they_say_and_change_while_running(start_node, tiny_bun
         lambda: int(peer.diagnostics()[1].get("dropped image no_fresh_sparse_depth", 0)) >= 2,
         "images without a fresh sparse depth",
     )
+
+
+def test_simulated_time_counts_by_stamps_alone_also_when_it_is_reset(start_node, tiny_bundle):
+    # Nobody publishes /clock: a rule that asked a clock for the age would never find a pair.
+    _, peer = start_node(model=tiny_bundle, use_sim_time="true", sync__policy="latest")
+    peer.wait_until_connected()
+    peer.send_until_completed(lambda stamp: send(peer, stamp, 0))
+
+    def waits():
+        peer.send_one("sparse_depth", sparse_depth_message(), peer.new_stamp())
+        return int(peer.diagnostics()[1]["waiting sparse_depth"])
+
+    wait_for(waits, "a sparse depth without an image")
+    before = int(peer.diagnostics()[1]["time jumps"])
+    peer._stamp -= 3600 * 10**9  # the simulation is reset
+    first = peer.new_stamp()
+
+    def told():
+        # The sparse depth from before the reset is the newest, and yet must not be used.
+        peer.send_one("image", image_message(), first)
+        _, values = peer.diagnostics()
+        return values if int(values["time jumps"]) > before else None
+
+    values = wait_for(told, "a counted jump in time")
+    assert int(values["dropped sparse_depth time_jump"]) == 1
+    assert int(values["dropped image no_fresh_sparse_depth"]) >= 1
+    assert first not in completed(peer)
+
+    peer.send_until_completed(lambda stamp: send(peer, stamp, 0))
+    _, values = peer.diagnostics()
+    assert int(values["time jumps"]) == before + 1
+    assert accounted(values, "image")
+    assert accounted(values, "sparse_depth")
