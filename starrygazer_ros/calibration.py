@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from sensor_msgs.msg import CameraInfo
+import numpy as np
+from numpy.typing import NDArray
 
 from starrygazer_ros.completion import Intrinsics
 from starrygazer_ros.messages import MessageError, intrinsics_from_message
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CameraInfo
 
 LARGEST_CACHE = 16  # cameras times image sizes
 
@@ -72,3 +77,22 @@ class CalibrationCache:
                 f"(received: {known}): what needs it is left out"
             )
         return calibration
+
+
+def scaled_matrices(
+    camera_info: CameraInfo, size: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """K and P of an image that shows the same with other pixels, as in :meth:`Intrinsics.scaled`.
+
+    Args:
+        camera_info: of the original image.
+        size: rows and columns of the other one.
+
+    Returns:
+        float64 [9] and [12], row by row; the translation of P is scaled, too.
+    """
+    rows, columns = size[0] / camera_info.height, size[1] / camera_info.width
+    shrink = np.array([[columns, 0, columns / 2 - 0.5], [0, rows, rows / 2 - 0.5], [0, 0, 1]])
+    k = shrink @ np.reshape(camera_info.k, (3, 3))
+    p = shrink @ np.reshape(camera_info.p, (3, 4))
+    return k.ravel(), p.ravel()

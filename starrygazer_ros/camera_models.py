@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from sensor_msgs.msg import CameraInfo
 
 from starrygazer_ros.completion import Intrinsics
 from starrygazer_ros.completion.cameras import Camera, raw_camera, rectified_camera
 from starrygazer_ros.messages import UnusableCameraInfoError
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CameraInfo
 
 
 def camera_from_message(message: CameraInfo, rectified: bool) -> Camera:

@@ -1,4 +1,4 @@
-"""Point clouds out of dense depth, as PointCloud2."""
+"""Point clouds out of dense depth."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import PointCloud2, PointField
-from std_msgs.msg import Header
 
 from starrygazer_ros.completion import Intrinsics, back_project
 from starrygazer_ros.completion.flying_pixels import flying_pixels
-from starrygazer_ros.messages import BIG_ENDIAN_HOST, append
 
 XYZ, XYZRGB, XYZI = CLOUD_FIELDS = ("xyz", "xyzrgb", "xyzi")
 _FIELDS = {
@@ -42,14 +39,40 @@ class CloudOptions:
     edge_ratio: float = 0.0
 
 
+@dataclass(frozen=True)
+class Cloud:
+    """A point cloud in the layout of PointCloud2.
+
+    Attributes:
+        points: float32 [rows, points in a row, fields], metres; fields beside x, y and z as PCL
+            reads them.
+        names: of the fields.
+        is_dense: no point is NaN.
+    """
+
+    points: NDArray[np.float32]
+    names: tuple[str, ...]
+    is_dense: bool
+
+    @property
+    def layout(self) -> tuple[int, int, int]:
+        """Rows, points in a row, bytes of a point."""
+        height, width, _ = self.points.shape
+        return height, width, self.points.itemsize * len(self.names)
+
+    @property
+    def offsets(self) -> dict[str, int]:
+        """First byte of each field in its point."""
+        return {name: self.points.itemsize * index for index, name in enumerate(self.names)}
+
+
 def make_cloud(
     depth: NDArray[np.float32],
     image: NDArray[np.uint8],
     confidence: NDArray[np.float32],
     intrinsics: Intrinsics,
-    header: Header,
     options: CloudOptions,
-) -> PointCloud2:
+) -> Cloud:
     """Point cloud of a dense depth in the camera's optical frame (REP 103).
 
     Args:
@@ -57,7 +80,6 @@ def make_cloud(
         image: uint8 [H, W, 3] RGB.
         confidence: float32 [H, W] in 0..1.
         intrinsics: of the same size.
-        header: header of the camera image.
         options: what the cloud holds.
     """
     names = _FIELDS[options.fields]
@@ -77,22 +99,7 @@ def make_cloud(
         # compress() takes rows ten times as fast as a boolean index does.
         cloud = (points if is_dense else points.compress(known.ravel(), axis=0))[None]
         is_dense = True
-    step = cloud.itemsize * len(names)
-    message = PointCloud2(
-        header=header,
-        height=cloud.shape[0],
-        width=cloud.shape[1],
-        fields=[
-            PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
-            for index, name in enumerate(names)
-        ],
-        is_bigendian=BIG_ENDIAN_HOST,
-        point_step=step,
-        row_step=step * cloud.shape[1],
-        is_dense=is_dense,
-    )
-    append(cloud, message.data)
-    return message
+    return Cloud(cloud, names, is_dense)
 
 
 def _kept(

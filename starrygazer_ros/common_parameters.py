@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rclpy.qos import QoSProfile
-
-from starrygazer_ros import qos
 from starrygazer_ros.parameters import Parameters, When, parameter
+
+BEST_EFFORT, RELIABLE = RELIABILITIES = ("best_effort", "reliable")
 
 
 @dataclass(frozen=True)
@@ -22,10 +21,10 @@ class CommonParameters(Parameters):
     )
     input_reliability: str = parameter(
         "qos.input_reliability",
-        "best_effort",
+        BEST_EFFORT,
         "Reliability that the subscriptions ask for; best_effort matches every publisher.",
         When.CONFIGURE,
-        choices=qos.RELIABILITIES,
+        choices=RELIABILITIES,
     )
     input_depth: int = parameter(
         "qos.input_depth",
@@ -36,10 +35,10 @@ class CommonParameters(Parameters):
     )
     output_reliability: str = parameter(
         "qos.output_reliability",
-        "reliable",
+        RELIABLE,
         "Reliability that the publishers offer; reliable matches every subscription.",
         When.CONFIGURE,
-        choices=qos.RELIABILITIES,
+        choices=RELIABILITIES,
     )
     output_depth: int = parameter(
         "qos.output_depth",
@@ -76,11 +75,3 @@ class CommonParameters(Parameters):
         When.RUNNING,
         limits=(0.0, 1.0),
     )
-
-    def input_qos(self) -> QoSProfile:
-        """QoS of the subscriptions."""
-        return qos.profile(self.input_reliability, self.input_depth)
-
-    def output_qos(self) -> QoSProfile:
-        """QoS of the publishers."""
-        return qos.profile(self.output_reliability, self.output_depth)

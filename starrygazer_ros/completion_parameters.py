@@ -9,8 +9,8 @@ from starrygazer_ros.clouds import CLOUD_FIELDS, XYZRGB, CloudOptions
 from starrygazer_ros.common_parameters import CommonParameters
 from starrygazer_ros.completion.completer import DEFAULT_MIN_SPARSE_POINTS
 from starrygazer_ros.compressed import IMAGE_TRANSPORTS, RAW, SPARSE_DEPTH_TRANSPORTS
+from starrygazer_ros.depth_encodings import DEPTH_ENCODINGS
 from starrygazer_ros.matching import APPROXIMATE, POLICIES, Rule
-from starrygazer_ros.messages import DEPTH_ENCODINGS
 from starrygazer_ros.parameters import When, parameter
 
 

@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CompressedImage
 
+from starrygazer_ros.depth_encodings import MILLIMETRE
 from starrygazer_ros.encoded_images import ImageHeader, is_whole, read_header
-from starrygazer_ros.messages import IMAGE_LAYOUTS, MILLIMETRE, MessageError
+from starrygazer_ros.messages import IMAGE_LAYOUTS, MessageError
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CompressedImage
 
 RAW, COMPRESSED, COMPRESSED_DEPTH = "raw", "compressed", "compressedDepth"
 IMAGE_TRANSPORTS = (RAW, COMPRESSED)

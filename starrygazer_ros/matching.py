@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from sensor_msgs.msg import Image
+from typing import TYPE_CHECKING, Any, Protocol
 
 try:
     import message_filters
 except ImportError:
     message_filters = None
 
+if TYPE_CHECKING:
+    from sensor_msgs.msg import Image
+
 IMAGE, SPARSE_DEPTH = 0, 1
 NANOSECONDS = 10**9
 SMALLEST_SLOP = 1e-9
 EXACT, APPROXIMATE, LATEST = POLICIES = ("exact", "approximate", "latest")
 
-OnPair = Callable[[Image, Image], None]
+OnPair = Callable[["Image", "Image"], None]
 OnDrop = Callable[[int, str], None]
 """Called with the queue and the cause of each message that leaves without a partner."""
 

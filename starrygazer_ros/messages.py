@@ -1,25 +1,25 @@
-"""sensor_msgs to arrays and back; every message that cannot be used gets its own error."""
+"""sensor_msgs to arrays; every message that cannot be used gets its own error.
+
+Only the attributes of a message count, so that those of a bag, read without ROS, are as good.
+"""
 
 from __future__ import annotations
 
-import sys
-from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
-from std_msgs.msg import Header
 
 from starrygazer_ros.completion import InputError, Intrinsics
+from starrygazer_ros.depth_encodings import METRES, MILLIMETRE, MILLIMETRES
 
-BIG_ENDIAN_HOST = sys.byteorder == "big"
-MILLIMETRE = np.float32(0.001)
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CameraInfo, Image
 
 
 class MessageError(InputError):
@@ -111,8 +111,6 @@ IMAGE_LAYOUTS = {
     "yuv422_yuy2": _yuv422(cv2.COLOR_YUV2RGB_YUY2),
     "yuyv": _yuv422(cv2.COLOR_YUV2RGB_YUY2),
 }
-SPARSE_DEPTH_ENCODINGS = ("32FC1", "16UC1")
-DEPTH_ENCODINGS = ("32FC1", "16UC1")
 
 
 def image_from_message(message: Image) -> NDArray[np.uint8]:
@@ -178,10 +176,10 @@ def sparse_depth_from_message(message: Image) -> NDArray[np.float32]:
     Raises:
         MessageError: one of its subclasses.
     """
-    if message.encoding == "16UC1":
+    if message.encoding == MILLIMETRES:
         millimetres = _pixels(message, "sparse depth", np.uint16, 1)
         return np.multiply(millimetres, MILLIMETRE, dtype=np.float32)
-    if message.encoding == "32FC1":
+    if message.encoding == METRES:
         metres = _pixels(message, "sparse depth", np.float32, 1)
         valid = np.isfinite(metres) & (metres > 0)
         return np.where(valid, metres, np.float32(0))
@@ -247,75 +245,3 @@ def intrinsics_from_message(message: CameraInfo) -> Intrinsics:
         return Intrinsics(float(fx), float(fy), float(cx), float(cy), message.width, message.height)
     except ValueError as error:
         raise UnusableCameraInfoError(f"{sender}: {error}") from error
-
-
-def camera_info_to_message(
-    camera_info: CameraInfo, header: Header, size: tuple[int, int] | None = None
-) -> CameraInfo:
-    """The same calibration under another header.
-
-    Args:
-        camera_info: of the camera's image; its arrays may be shared.
-        header: of the new message.
-        size: rows and columns of an image that shows the same with other pixels; ``None`` = the
-            same. K and P follow as in :meth:`Intrinsics.scaled`, the translation of P with them;
-            the region of interest becomes that of sensor_msgs for the whole image, all 0.
-    """
-    copy = CameraInfo(header=header, height=camera_info.height, width=camera_info.width)
-    for name in ("distortion_model", "d", "k", "r", "p", "binning_x", "binning_y", "roi"):
-        setattr(copy, name, getattr(camera_info, name))
-    if size is None or size == (camera_info.height, camera_info.width):
-        return copy
-    copy.height, copy.width = size
-    rows, columns = size[0] / camera_info.height, size[1] / camera_info.width
-    shrink = np.array([[columns, 0, columns / 2 - 0.5], [0, rows, rows / 2 - 0.5], [0, 0, 1]])
-    copy.k = (shrink @ np.reshape(camera_info.k, (3, 3))).ravel()
-    copy.p = (shrink @ np.reshape(camera_info.p, (3, 4))).ravel()
-    # In the old pixels, of which it covers all where the image has the calibration's size.
-    copy.roi = RegionOfInterest(do_rectify=camera_info.roi.do_rectify)
-    return copy
-
-
-def depth_to_message(depth: NDArray[np.float32], header: Header, encoding: str) -> Image:
-    """Dense depth as an image message (REP 118).
-
-    Args:
-        depth: float32 [H, W] metres, NaN = unknown.
-        header: header of the camera image.
-        encoding: ``32FC1`` (metres, NaN = unknown) or ``16UC1`` (millimetres, 0 = unknown or
-            beyond 65.535 m).
-    """
-    if encoding == "16UC1":
-        return _single_channel(_to_millimetres(depth), header, "16UC1")
-    return _single_channel(depth, header, "32FC1")
-
-
-def confidence_to_message(confidence: NDArray[np.float32], header: Header) -> Image:
-    """Confidence, float32 [H, W] in 0..1, as a 32FC1 image."""
-    return _single_channel(confidence, header, "32FC1")
-
-
-def _to_millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
-    millimetres = np.rint(depth * np.float32(1000))
-    fits = millimetres <= np.iinfo(np.uint16).max  # False for NaN
-    return np.where(fits, millimetres, 0).astype(np.uint16)
-
-
-def _single_channel(values: NDArray, header: Header, encoding: str) -> Image:  # type: ignore[type-arg]
-    height, width = values.shape
-    message = Image(
-        header=header,
-        height=height,
-        width=width,
-        encoding=encoding,
-        is_bigendian=BIG_ENDIAN_HOST,
-        step=width * values.itemsize,
-    )
-    append(values, message.data)
-    return message
-
-
-def append(values: NDArray, data: array[int]) -> None:  # type: ignore[type-arg]
-    """Write into a new message's own array; its setter would copy, check or refuse."""
-    if values.size:
-        data.frombytes(memoryview(np.ascontiguousarray(values)).cast("B"))

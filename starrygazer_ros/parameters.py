@@ -1,4 +1,4 @@
-"""Parameters of a node from a frozen dataclass: declaration, description, checks and changes.
+"""Parameters of a node as a frozen dataclass: description, checks and changes.
 
 A table is a subclass of :class:`Parameters` with one field per parameter, for example
 :class:`~starrygazer_ros.completion_parameters.CompletionParameters`. Adding a parameter is adding
@@ -11,11 +11,10 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import Field, dataclass, field, fields, replace
 from enum import Enum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.node import Node
-from rclpy.parameter import Parameter
+if TYPE_CHECKING:
+    from rclpy.parameter import Parameter
 
 Table = TypeVar("Table", bound="Parameters")
 
@@ -29,13 +28,6 @@ class When(Enum):
     """Read by the transition configure, so it may change in the state unconfigured only."""
     RUNNING = "running"
     """At any time, applied between two frames."""
-
-
-EXPLAINED = {
-    When.START: "read at start",
-    When.CONFIGURE: "may change in lifecycle state unconfigured only",
-    When.RUNNING: "may change at any time, applied between frames",
-}
 
 
 def parameter(
@@ -82,30 +74,6 @@ class Parameters:
         """
 
 
-def declare(node: Node, table: type[Parameters]) -> None:
-    """Declare all parameters of a table.
-
-    Raises:
-        rclpy.exceptions.ParameterException: an override from the command line or a file has the
-            wrong type or is out of range.
-    """
-    for entry in fields(table):
-        node.declare_parameter(entry.metadata["name"], entry.default, _descriptor(entry))
-
-
-def read(node: Node, table: type[Table]) -> Table:
-    """Current values of the declared parameters; integers for numbers with a fraction are fine.
-
-    Raises:
-        ValueError: a value is not allowed, or the values do not go together.
-    """
-    values = {
-        entry.name: _as_declared(entry, node.get_parameter(entry.metadata["name"]).value)
-        for entry in fields(table)
-    }
-    return table(**values)
-
-
 def changed(values: Table, changes: Iterable[Parameter], unconfigured: bool) -> Table:
     """Values after a change of some of them, checked as a set.
 
@@ -124,7 +92,7 @@ def changed(values: Table, changes: Iterable[Parameter], unconfigured: bool) -> 
         entry = entries.get(change.name)
         if entry is None:
             continue
-        value = _as_declared(entry, change.value)
+        value = as_declared(entry, change.value)
         if value == getattr(values, entry.name) and type(value) is type(entry.default):
             continue  # a whole file may be loaded into a running node if it says what is so already
         if entry.metadata["when"] is When.START:
@@ -137,8 +105,8 @@ def changed(values: Table, changes: Iterable[Parameter], unconfigured: bool) -> 
     return replace(values, **new)
 
 
-def _as_declared(entry: Field[Any], value: Any) -> Any:
-    """``1`` for a parameter that is a float is what everybody means by it."""
+def as_declared(entry: Field[Any], value: Any) -> Any:
+    """A value in the type of its field: ``1`` for a float is what everybody means by it."""
     if isinstance(entry.default, float) and type(value) is int:
         return float(value)
     if isinstance(entry.default, tuple) and isinstance(value, (list, tuple, array)):
@@ -162,24 +130,3 @@ def _check(entry: Field[Any], value: Any) -> None:
         raise ValueError(f"{name} is one of {', '.join(choices)}, got '{value}'")
     if limits and not limits[0] <= value <= limits[1]:
         raise ValueError(f"{name} is from {limits[0]} to {limits[1]}, got {value}")
-
-
-def _descriptor(entry: Field[Any]) -> ParameterDescriptor:
-    when, choices, limits = (entry.metadata[key] for key in ("when", "choices", "limits"))
-    constraints = [f"one of {', '.join(choices)}"] if choices else []
-    descriptor = ParameterDescriptor(
-        description=entry.metadata["description"],
-        read_only=when is When.START,
-        # Else rclpy refuses the integer that users write for a round number; _check has the type.
-        dynamic_typing=isinstance(entry.default, (float, tuple)),
-        additional_constraints="; ".join([*constraints, EXPLAINED[when]]),
-    )
-    if limits and isinstance(entry.default, float):
-        descriptor.floating_point_range = [
-            FloatingPointRange(from_value=float(limits[0]), to_value=float(limits[1]))
-        ]
-    elif limits:
-        descriptor.integer_range = [
-            IntegerRange(from_value=int(limits[0]), to_value=int(limits[1]), step=1)
-        ]
-    return descriptor

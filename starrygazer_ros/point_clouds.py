@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import PointCloud2, PointField
 
 from starrygazer_ros.messages import MessageError, TruncatedDataError
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import PointCloud2, PointField
 
 NANOSECONDS = 10**9
 AXES = ("x", "y", "z")
 # Time of each point, by the names that LiDAR drivers give it.
 TIME_FIELDS = ("time", "t", "timestamp", "time_stamp", "offset_time")
-_TYPES = {
-    PointField.INT8: "i1",
-    PointField.UINT8: "u1",
-    PointField.INT16: "i2",
-    PointField.UINT16: "u2",
-    PointField.INT32: "i4",
-    PointField.UINT32: "u4",
-    PointField.FLOAT32: "f4",
-    PointField.FLOAT64: "f8",
-}
+# By the constants of PointField: INT8, UINT8, INT16, UINT16, INT32, UINT32, FLOAT32, FLOAT64.
+_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 LONGEST_SWEEP = 10.0  # s; a larger number in a time field is no offset from the stamp
 LATEST_SECONDS = 1e14  # a larger number can only be nanoseconds
 

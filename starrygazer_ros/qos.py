@@ -14,13 +14,14 @@ from rclpy.qos import (
     ReliabilityPolicy,
 )
 
+from starrygazer_ros.common_parameters import BEST_EFFORT, RELIABLE, CommonParameters
+
 NANOSECONDS = 10**9
 LONGEST_DEADLINE = 2.0**31 - 1  # s
 _RELIABILITIES = {
-    "best_effort": ReliabilityPolicy.BEST_EFFORT,
-    "reliable": ReliabilityPolicy.RELIABLE,
+    BEST_EFFORT: ReliabilityPolicy.BEST_EFFORT,
+    RELIABLE: ReliabilityPolicy.RELIABLE,
 }
-RELIABILITIES = tuple(_RELIABILITIES)
 # Weakest first: a publisher has to offer at least what a subscription requests (DDS 1.4, 2.2.3).
 _STRENGTHS = {
     "reliability": (ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE),
@@ -29,13 +30,18 @@ _STRENGTHS = {
 }
 
 
-def profile(reliability: str, depth: int) -> QoSProfile:
-    """A volatile profile that keeps the last messages.
+def input_profile(values: CommonParameters) -> QoSProfile:
+    """QoS of the subscriptions."""
+    return profile(values.input_reliability, values.input_depth)
 
-    Args:
-        reliability: one of ``RELIABILITIES``.
-        depth: number of messages.
-    """
+
+def output_profile(values: CommonParameters) -> QoSProfile:
+    """QoS of the publishers."""
+    return profile(values.output_reliability, values.output_depth)
+
+
+def profile(reliability: str, depth: int) -> QoSProfile:
+    """A volatile profile that keeps the last messages."""
     return QoSProfile(
         reliability=_RELIABILITIES[reliability],
         durability=DurabilityPolicy.VOLATILE,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-
-from sensor_msgs.msg import Image
+from typing import TYPE_CHECKING
 
 from starrygazer_ros.matching import (
     IMAGE,
@@ -18,6 +17,9 @@ from starrygazer_ros.matching import (
     stamp_of,
 )
 from starrygazer_ros.messages import MessageError
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import Image
 
 # DDS keeps the order of one publisher, so only a publisher with several threads lets messages
 # overtake each other, by a few frames. A stamp further back is a restarted or looping bag.

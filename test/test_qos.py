@@ -22,6 +22,7 @@ from sensor_msgs.msg import Image
 
 from integration.harness import next_domain, wait_for
 from starrygazer_ros import qos
+from starrygazer_ros.common_parameters import CommonParameters
 
 PROFILES = [
     QoSProfile(
@@ -108,3 +109,13 @@ def test_names_the_subscription_and_both_policies(nodes):
         "TRANSIENT_LOCAL, deadline 2 s, but this node offers reliability BEST_EFFORT, durability "
         "VOLATILE, deadline none"
     )
+
+
+def test_profiles_are_those_of_the_parameters():
+    values = CommonParameters(input_reliability="reliable", input_depth=7)
+    assert qos.input_profile(values).reliability == ReliabilityPolicy.RELIABLE
+    assert qos.input_profile(values).depth == 7
+    assert qos.input_profile(CommonParameters()).reliability == ReliabilityPolicy.BEST_EFFORT
+    assert qos.output_profile(CommonParameters()).reliability == ReliabilityPolicy.RELIABLE
+    assert qos.output_profile(CommonParameters()).durability == DurabilityPolicy.VOLATILE
+    assert qos.output_profile(CommonParameters()).depth == 1

@@ -14,7 +14,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from starrygazer_ros.demo.pan import Frame, Pan
-from starrygazer_ros.messages import depth_to_message
+from starrygazer_ros.output_messages import depth_to_message
 
 FRAME_ID = "camera_optical_frame"
 WINDOWS = 60  # of one way around the photograph

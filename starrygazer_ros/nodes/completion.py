@@ -19,7 +19,7 @@ from starrygazer_ros.nodes.managed import ManagedNode
 from starrygazer_ros.nodes.outputs import Outputs
 from starrygazer_ros.nodes.pair_completer import Pair, PairCompleter
 from starrygazer_ros.nodes.watched_input import WatchedInput
-from starrygazer_ros.qos import subscription_mismatch
+from starrygazer_ros.qos import input_profile, subscription_mismatch
 from starrygazer_ros.synchronization import PairSynchronizer
 from starrygazer_ros.worker import NewestWorker
 
@@ -99,7 +99,7 @@ class CompletionNode(ManagedNode):
         self._activation = Activation(worker)
         worker.start()
         self._previous_report = self._report()
-        qos = self.values.input_qos()
+        qos = input_profile(self.values)
         image = self._topic("image", self.values.image_transport)
         sparse_depth = self._topic("sparse_depth", self.values.sparse_depth_transport)
         for name, message_type, topic, callback in (

@@ -15,7 +15,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
-from starrygazer_ros import diagnostics, parameters
+from starrygazer_ros import declared_parameters, diagnostics, parameters
 from starrygazer_ros.common_parameters import CommonParameters
 from starrygazer_ros.completion import CompletionError
 from starrygazer_ros.nodes.faults import INTERNAL_ERROR, FaultLog, one_line
@@ -50,8 +50,8 @@ class ManagedNode(LifecycleNode, ABC):
         self._state = "unconfigured"
         self._problem = ""
         super().__init__(name, **options)
-        parameters.declare(self, table)
-        self.values = parameters.read(self, table)
+        declared_parameters.declare(self, table)
+        self.values = declared_parameters.read(self, table)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._faults = FaultLog(self.get_logger())
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)

@@ -13,11 +13,13 @@ from starrygazer_ros.clouds import make_cloud
 from starrygazer_ros.completion import CompletionResult
 from starrygazer_ros.completion.resizing import ScaledResult
 from starrygazer_ros.completion_parameters import CompletionParameters
-from starrygazer_ros.messages import (
+from starrygazer_ros.output_messages import (
     camera_info_to_message,
+    cloud_to_message,
     confidence_to_message,
     depth_to_message,
 )
+from starrygazer_ros.qos import output_profile
 
 
 class Outputs:
@@ -32,7 +34,7 @@ class Outputs:
     """
 
     def __init__(self, node: LifecycleNode, parameters: CompletionParameters) -> None:
-        qos = parameters.output_qos()
+        qos = output_profile(parameters)
         self._node = node
         self._parameters = parameters
         self._depth = node.create_lifecycle_publisher(Image, "depth/dense", qos)
@@ -89,10 +91,9 @@ class Outputs:
                 scaled.image,
                 scaled.confidence,
                 calibration.intrinsics.scaled(height, width),
-                header,
                 self._parameters.cloud_options(),
             )
-            self._points.publish(cloud)
+            self._points.publish(cloud_to_message(cloud, header))
 
 
 def _wanted(publisher: object) -> bool:

@@ -9,17 +9,20 @@ from typing import Any
 
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import Header
 
 from starrygazer_ros import projection_diagnostics
+from starrygazer_ros.cloud_projector import CloudProjector
+from starrygazer_ros.depth_encodings import METRES
 from starrygazer_ros.diagnostics import Input, Verdict
-from starrygazer_ros.messages import depth_to_message
-from starrygazer_ros.nodes.cloud_projector import CloudProjector
 from starrygazer_ros.nodes.managed import ManagedNode
 from starrygazer_ros.nodes.watched_input import WatchedInput
+from starrygazer_ros.output_messages import depth_to_message
 from starrygazer_ros.projection_parameters import TF, ProjectionParameters
-from starrygazer_ros.qos import subscription_mismatch
+from starrygazer_ros.qos import input_profile, output_profile, subscription_mismatch
 from starrygazer_ros.statistics import Statistics
-from starrygazer_ros.transforms import FixedTransform, TfTransforms, Transforms
+from starrygazer_ros.tf_transforms import TfTransforms
+from starrygazer_ros.transforms import FixedTransform, Transforms
 from starrygazer_ros.worker import NewestWorker
 
 
@@ -70,7 +73,9 @@ class ProjectionNode(ManagedNode):
     def configure(self) -> None:
         """Listen to transforms, create the publisher."""
         transforms = self._make_transforms()
-        publisher = self.create_lifecycle_publisher(Image, "sparse_depth", self.values.output_qos())
+        publisher = self.create_lifecycle_publisher(
+            Image, "sparse_depth", output_profile(self.values)
+        )
         projector = CloudProjector(self.values, transforms)
         self._configured = Configured(transforms, projector, publisher)
         self._camera_infos = 0
@@ -88,7 +93,7 @@ class ProjectionNode(ManagedNode):
         self._activation = Activation(worker)
         worker.start()
         self._previous_report = self._report()
-        qos = self.values.input_qos()
+        qos = input_profile(self.values)
         for message_type, topic, callback in (
             (CameraInfo, "camera_info", self._on_camera_info),
             (PointCloud2, "points", self._on_points),
@@ -148,7 +153,8 @@ class ProjectionNode(ManagedNode):
             projected = self._configured.projector.project(cloud.message)
             made = time.perf_counter()
             depth = projected.projection.depth
-            publisher.publish(depth_to_message(depth, projected.header, "32FC1"))
+            header = Header(stamp=cloud.message.header.stamp, frame_id=projected.frame_id)
+            publisher.publish(depth_to_message(depth, header, METRES))
         except Exception as error:  # whatever one cloud does, the node goes on with the next
             statistics.count_failed(self._faults.log(error))
             return

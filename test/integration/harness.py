@@ -24,7 +24,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from starrygazer_ros.messages import depth_to_message
+from starrygazer_ros.output_messages import depth_to_message
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TIMEOUT = 30.0  # s; discovery alone takes up to 3 s, on a busy machine longer

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo, PointCloud2
-from std_msgs.msg import Header
 
 from starrygazer_ros.calibration import MissingCameraInfoError
 from starrygazer_ros.camera_models import camera_from_message
@@ -20,6 +19,9 @@ from starrygazer_ros.point_clouds import PointCloud, points_from_message
 from starrygazer_ros.projection_parameters import CloudParameters
 from starrygazer_ros.synchronization import LARGEST_REORDERING, NegativeStampError
 from starrygazer_ros.transforms import Transforms
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CameraInfo, PointCloud2
 
 POSE_PERIOD = 0.025  # s between the poses that the motion during a sweep is interpolated of
 
@@ -35,11 +37,11 @@ class ProjectedCloud:
     """Sparse depth of a cloud.
 
     Attributes:
-        header: the cloud's stamp, the camera's optical frame.
+        frame_id: optical frame of the camera.
         projection: the sparse depth and what became of the points.
     """
 
-    header: Header
+    frame_id: str
     projection: Projection
 
 
@@ -121,7 +123,7 @@ class CloudProjector:
                 f"'{camera_frame}' ({projection.in_range} are within the range): check the "
                 "extrinsics; the optical frame has z forward, x right and y down"
             )
-        return ProjectedCloud(Header(stamp=message.header.stamp, frame_id=camera_frame), projection)
+        return ProjectedCloud(camera_frame, projection)
 
     def _camera(self, values: CloudParameters) -> tuple[str, Camera]:
         """Optical frame and model of the camera."""

@@ -1,0 +1,68 @@
+"""Where the sensors are, by tf2."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.time import Time
+
+from starrygazer_ros.completion import CompletionError
+from starrygazer_ros.transforms import NANOSECONDS, TransformError, matrix_of, require_frames
+
+
+class MissingTf2Error(CompletionError):
+    """tf2_ros is not installed."""
+
+    cause = "no_tf2_ros"
+
+
+class TfTransforms:
+    """Transforms of ``/tf`` and ``/tf_static``.
+
+    Args:
+        node: whose executor receives them.
+
+    Raises:
+        MissingTf2Error: tf2_ros is not installed.
+    """
+
+    def __init__(self, node: Node) -> None:
+        try:
+            import tf2_ros
+        except ImportError as error:
+            raise MissingTf2Error(
+                f"extrinsics.source is tf, but tf2_ros cannot be imported ({error}): install it, "
+                "or set extrinsics.source to parameter and extrinsics.translation and .rotation to "
+                "the pose of the LiDAR in the camera's optical frame"
+            ) from error
+        self._not_there = tf2_ros.TransformException
+        # Without the node, whose clock would call a handler that fails when time goes back.
+        self._buffer = tf2_ros.Buffer()
+        self._listener = tf2_ros.TransformListener(self._buffer, node)
+
+    def lookup(self, target: str, source: str, stamp: int, timeout: float) -> NDArray[np.float64]:
+        """See :class:`Transforms`."""
+        require_frames(target, source)
+        if target == source:
+            return np.eye(4)
+        try:
+            found = self._buffer.lookup_transform(
+                target, source, Time(nanoseconds=stamp), Duration(seconds=timeout)
+            ).transform
+        except self._not_there as error:
+            raise TransformError(
+                f"no transform from '{source}' to '{target}' at {stamp / NANOSECONDS:.3f} s within "
+                f"{timeout:g} s ({error}): publish it on /tf or /tf_static, or set "
+                "extrinsics.source to parameter"
+            ) from error
+        return matrix_of(found)
+
+    def clear(self) -> None:
+        """See :class:`Transforms`; static ones stay."""
+        self._buffer.clear()
+
+    def destroy(self) -> None:
+        """See :class:`Transforms`."""
+        self._listener.unregister()
