@@ -36,7 +36,11 @@ setup(
         "opencv-python-headless>=4.5.4",
         "PyYAML>=5.4",
     ],
-    extras_require={"demo": ["scikit-image>=0.25"], "test": ["onnx", "pytest"]},
+    extras_require={
+        "bags": ["rosbags>=0.11,<0.12", "tqdm>=4.66"],
+        "demo": ["scikit-image>=0.25"],
+        "test": ["onnx", "pytest"],
+    },
     zip_safe=True,
     entry_points={
         "console_scripts": [

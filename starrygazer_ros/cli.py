@@ -1,4 +1,4 @@
-"""The ``starrygazer`` command: depth completion of files, without ROS."""
+"""The ``starrygazer`` command: depth completion of files and bags, without ROS."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from starrygazer_ros import __version__
 from starrygazer_ros.backends import BACKENDS
+from starrygazer_ros.bags.options import add_bag_command
 from starrygazer_ros.completion import CompletionResult, DepthCompleter, Intrinsics
 from starrygazer_ros.completion.completer import DEFAULT_MIN_SPARSE_POINTS, NEAREST
 from starrygazer_ros.completion.errors import (
@@ -33,6 +34,7 @@ _EPILOG = """\
 examples:
   starrygazer complete image.png lidar.png -o dense.png
   starrygazer complete --help
+  starrygazer bag recording completed
 
 The ROS 2 node of the same package is started with
   ros2 launch starrygazer_ros complete.launch.py
@@ -176,6 +178,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="believe points that look like background seen past edges",
     )
+    add_bag_command(commands)
     return parser
 
 

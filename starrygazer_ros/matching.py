@@ -207,14 +207,21 @@ class LatestMatcher:
         return waiting
 
 
-def make_matcher(rule: Rule, on_pair: OnPair, on_drop: OnDrop) -> Matcher:
-    """The matcher of a rule, that of ``message_filters`` where it is installed and has one."""
+def make_matcher(rule: Rule, on_pair: OnPair, on_drop: OnDrop, of_ros: bool = True) -> Matcher:
+    """The matcher of a rule, that of ``message_filters`` where it is installed and has one.
+
+    Args:
+        rule: what a pair is.
+        on_pair: called with image and sparse depth.
+        on_drop: called for each message that leaves.
+        of_ros: the messages are those of ROS; ``message_filters`` takes no others.
+    """
     if rule.policy == LATEST:
         return LatestMatcher(rule, on_pair, on_drop)
     # "Strictly below zero" would never match; below one nanosecond means equal stamps. Not so
     # TimeSynchronizer, which in newer releases also drops all that waited from before a pair.
     slop = max(rule.slop, SMALLEST_SLOP) if rule.policy == APPROXIMATE else SMALLEST_SLOP
-    kind = PrivateMatcher if message_filters is None else MessageFiltersMatcher
+    kind = MessageFiltersMatcher if message_filters and of_ros else PrivateMatcher
     return kind(Rule(rule.policy, slop, rule.queue_size), on_pair, on_drop)
 
 

@@ -11,6 +11,7 @@ from starrygazer_ros.matching import (
     NANOSECONDS,
     SPARSE_DEPTH,
     LatestMatcher,
+    Matcher,
     OnPair,
     Rule,
     make_matcher,
@@ -46,6 +47,7 @@ class PairSynchronizer:
         on_pair: called with image and sparse depth; must not raise, because
             ``ApproximateTimeSynchronizer`` holds its lock meanwhile.
         rule: what a pair is.
+        of_ros: the messages are those of ROS, not of a bag read without it.
 
     Attributes:
         received: messages per topic, indexed by ``IMAGE`` and ``SPARSE_DEPTH``.
@@ -55,10 +57,11 @@ class PairSynchronizer:
         time_jumps: how often time went back, which drops what waits from before.
     """
 
-    def __init__(self, on_pair: OnPair, rule: Rule) -> None:
+    def __init__(self, on_pair: OnPair, rule: Rule, of_ros: bool = True) -> None:
         self._on_pair = on_pair
         self._rule = rule
-        self._matcher = make_matcher(rule, self._count_pair, self._count_drop)
+        self._of_ros = of_ros
+        self._matcher = self._make_matcher(rule)
         self._newest: list[int | None] = [None, None]
         self._last_used: Image | None = None
         self.received = [0, 0]
@@ -95,7 +98,7 @@ class PairSynchronizer:
         if isinstance(before, LatestMatcher) and rule.policy == LATEST:
             before.change(rule)
             return
-        self._matcher = make_matcher(rule, self._count_pair, self._count_drop)
+        self._matcher = self._make_matcher(rule)
         for topic in (SPARSE_DEPTH, IMAGE):  # an image finds the newest depth if that is the rule
             for message in before.take(topic):
                 self._matcher.add(topic, message)
@@ -106,6 +109,9 @@ class PairSynchronizer:
             self._drop_waiting(topic, DEACTIVATED)
         self._newest = [None, None]
         self._last_used = None
+
+    def _make_matcher(self, rule: Rule) -> Matcher:
+        return make_matcher(rule, self._count_pair, self._count_drop, self._of_ros)
 
     def _add(self, topic: int, message: Image) -> None:
         self.received[topic] += 1

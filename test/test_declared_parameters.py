@@ -12,10 +12,10 @@ from rclpy.context import Context
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from test_parameters import Table
 
 from starrygazer_ros import declared_parameters
 from starrygazer_ros.declared_parameters import EXPLAINED
+from test_parameters import Table
 
 
 @pytest.fixture

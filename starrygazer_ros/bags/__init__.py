@@ -1,0 +1,1 @@
+"""Completion of recorded bags, without ROS; needs the package rosbags."""

@@ -1,0 +1,128 @@
+"""A copy of a bag with the completed frames in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import apsw
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+
+from starrygazer_ros.bags.completion import FrameNames
+from starrygazer_ros.bags.outputs import OUTPUT_TYPES
+from starrygazer_ros.bags.partial import PartialBag
+from starrygazer_ros.bags.recording import TYPES, BagError, DamagedBagError, Recording
+from starrygazer_ros.bags.topics import InputTopics
+
+# The newest version whose QoS Humble reads, too.
+VERSION = 8
+_UNKNOWN_HASH = f"RIHS01_{'0' * 64}"
+
+
+@dataclass
+class Assembled:
+    """What was written.
+
+    Attributes:
+        copied: messages of the recording.
+        added: completed messages by topic.
+        damage: why the rest of the recording is missing; empty if nothing is.
+    """
+
+    copied: int = 0
+    added: Counter[str] = field(default_factory=Counter)
+    damage: str = ""
+
+
+def assemble(
+    recording: Recording,
+    topics: InputTopics,
+    partial: PartialBag,
+    output_topics: dict[str, str],
+    on_message: Callable[[], None],
+) -> Assembled:
+    """Write the recording, byte for byte, and the outputs behind the message that completes each.
+
+    Args:
+        recording: the open bag.
+        topics: of the inputs.
+        partial: outputs by frame.
+        output_topics: topic of each output.
+        on_message: called after each message that is copied.
+
+    Raises:
+        BagError: the copy cannot be written.
+    """
+    try:
+        return _assemble(recording, topics, partial, output_topics, on_message)
+    except (OSError, apsw.Error) as error:  # rosbags writes by SQLite
+        raise BagError(
+            f"the bag cannot be written ({error}): the completed frames are kept in "
+            f"{partial.folder}; repeat the command when there is room"
+        ) from error
+
+
+def _assemble(
+    recording: Recording,
+    topics: InputTopics,
+    partial: PartialBag,
+    output_topics: dict[str, str],
+    on_message: Callable[[], None],
+) -> Assembled:
+    assembled = Assembled()
+    names = FrameNames(topics)
+    with _writer(recording, partial.place_for_bag()) as writer:
+        copies = {_key(c): _copied(writer, c) for c in recording.connections}
+        outputs = {
+            output: writer.add_connection(topic, OUTPUT_TYPES[output], typestore=TYPES)
+            for output, topic in output_topics.items()
+        }
+        try:
+            for connection, time, content in recording.messages():
+                writer.write(copies[_key(connection)], time, content)
+                assembled.copied += 1
+                frame = names.next(connection.topic)
+                for output, message in (partial.outputs(frame) if frame else {}).items():
+                    writer.write(outputs[output], time, message)
+                    assembled.added[output_topics[output]] += 1
+                on_message()
+        except DamagedBagError as error:
+            assembled.damage = str(error)
+    return assembled
+
+
+def _writer(recording: Recording, path: Path) -> Writer:
+    """Of the recording's storage and compression."""
+    storage = StoragePlugin.MCAP if recording.storage == "mcap" else StoragePlugin.SQLITE3
+    writer = Writer(path, version=VERSION, storage_plugin=storage)
+    if recording.compression:
+        writer.set_compression(
+            CompressionMode[recording.compression.upper()], CompressionFormat.ZSTD
+        )
+    return writer
+
+
+def _key(connection: Connection) -> tuple[Any, ...]:
+    return connection.id, connection.topic, connection.msgtype
+
+
+def _copied(writer: Writer, connection: Connection) -> Connection:
+    """The same connection in another bag, its type's definition included."""
+    definition, digest = connection.msgdef.data, connection.digest
+    if not definition and connection.msgtype in TYPES.fielddefs:
+        definition, _ = TYPES.generate_msgdef(connection.msgtype, ros_version=2)
+    if not digest:  # older recordings have none
+        known = connection.msgtype in TYPES.fielddefs
+        digest = TYPES.hash_rihs01(connection.msgtype) if known else _UNKNOWN_HASH
+    return writer.add_connection(
+        connection.topic,
+        connection.msgtype,
+        msgdef=definition,
+        rihs01=digest,
+        serialization_format=connection.ext.serialization_format,
+        offered_qos_profiles=connection.ext.offered_qos_profiles,
+    )

@@ -1,0 +1,178 @@
+"""The command ``starrygazer bag``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from starrygazer_ros import __version__
+from starrygazer_ros.bags.assembly import Assembled, assemble
+from starrygazer_ros.bags.completion import BagCompleter, Outcome
+from starrygazer_ros.bags.outputs import OUTPUTS
+from starrygazer_ros.bags.parameters import BagParameters, read_parameters
+from starrygazer_ros.bags.partial import PartialBag
+from starrygazer_ros.bags.recording import BagError, Recording, open_recording
+from starrygazer_ros.bags.topics import InputTopics, choose_topics
+from starrygazer_ros.common_parameters import CommonParameters
+from starrygazer_ros.completion import DepthCompleter
+
+EXIT_OK, EXIT_INTERRUPTED = 0, 130
+_BAR_IN_A_LOG = 10.0  # s between two lines
+
+
+def complete_bag(options: argparse.Namespace) -> int:
+    """Complete a bag as the options say; see ``starrygazer bag --help``.
+
+    Raises:
+        BagError: the bag cannot be completed.
+        CompletionError: the model cannot be used.
+    """
+    output: Path = options.output
+    if output.exists():
+        raise BagError(f"{output} exists: choose another name, or remove it")
+    if not output.absolute().parent.is_dir():
+        raise BagError(f"there is no folder {output.parent}")
+    values = read_parameters(options.params_file, options.parameter)
+    wanted = tuple(name for name in OUTPUTS if name.split("/")[1] in options.outputs)
+    namespace = options.namespace.strip("/")
+    output_topics = {name: f"/{namespace}/{name}".replace("//", "/") for name in wanted}
+    with open_recording(options.input) as recording:
+        topics = choose_topics(recording, options.image, options.sparse_depth, options.camera_info)
+        _require_free(recording, output_topics)
+        completer = DepthCompleter.from_bundle(
+            values.model,
+            values.backend,
+            values.threads,
+            values.min_sparse_points,
+            values.filter_occluded,
+        )
+        completer.self_check()
+        job = _job(recording, topics, values, completer, output_topics)
+        partial = PartialBag(output, job)
+        _announce(topics, partial)
+        try:
+            outcome = _complete(recording, topics, values, completer, partial, wanted)
+            if not outcome.completed:
+                partial.remove()
+                reasons = "; ".join(outcome.reasons.values()) or "no image found a sparse depth"
+                raise BagError(f"no frame of {options.input} could be completed: {reasons}")
+            with _bar(recording.message_count, "writing", "message") as on_message:
+                assembled = assemble(recording, topics, partial, output_topics, on_message)
+        except KeyboardInterrupt:
+            _say(f"interrupted: {partial.folder} keeps what is done; the same command continues it")
+            return EXIT_INTERRUPTED
+        except OSError as error:
+            raise BagError(
+                f"{partial.folder} cannot be written ({error}): what is done is kept there; repeat "
+                "the command when there is room"
+            ) from error
+        missing = recording.message_count - assembled.copied
+    partial.finish()
+    _report(options.input, output, topics, outcome, assembled, missing)
+    return EXIT_OK
+
+
+def _require_free(recording: Recording, output_topics: dict[str, str]) -> None:
+    taken = [topic for topic in output_topics.values() if recording.of_topic(topic)]
+    if taken:
+        raise BagError(
+            f"the bag has {', '.join(taken)} already: choose other names with --namespace"
+        )
+
+
+def _job(
+    recording: Recording,
+    topics: InputTopics,
+    values: BagParameters,
+    completer: DepthCompleter,
+    output_topics: dict[str, str],
+) -> dict[str, Any]:
+    """All that the outputs depend on."""
+    without = {entry.name for entry in fields(CommonParameters)} | {"threads", "model", "backend"}
+    stats = [(file.name, file.stat()) for file in recording.files]
+    bundle = completer.bundle
+    return {
+        "version": __version__,
+        "input": [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats],
+        "image": topics.image.name,
+        "sparse depth": topics.sparse_depth.name,
+        "camera_info": topics.camera_info and topics.camera_info.name,
+        "outputs": list(output_topics.values()),
+        "model": [bundle.mde.sha256, bundle.refinement.sha256],
+        **{
+            entry.metadata["name"]: getattr(values, entry.name)
+            for entry in fields(values)
+            if entry.name not in without
+        },
+    }
+
+
+def _announce(topics: InputTopics, partial: PartialBag) -> None:
+    for what, topic in (
+        ("image", topics.image),
+        ("sparse depth", topics.sparse_depth),
+        ("camera_info", topics.camera_info),
+    ):
+        found = f"{topic.name} ({topic.count} of {topic.type})" if topic else "none in the bag"
+        _say(f"{what}: {found}")
+    if partial.resumed:
+        _say(f"continues {partial.folder}")
+
+
+def _complete(
+    recording: Recording,
+    topics: InputTopics,
+    values: BagParameters,
+    completer: DepthCompleter,
+    partial: PartialBag,
+    wanted: tuple[str, ...],
+) -> Outcome:
+    bag_completer = BagCompleter(recording, topics, values, completer, partial, wanted)
+    with _bar(topics.image.count, "completing", "image") as on_image:
+        bag_completer.run(on_image)
+    return bag_completer.outcome
+
+
+@contextmanager
+def _bar(total: int, what: str, unit: str) -> Iterator[Callable[[], None]]:
+    """A progress bar; gives what advances it by one."""
+    interval = 0.1 if sys.stderr.isatty() else _BAR_IN_A_LOG
+    with tqdm(total=total, desc=what, unit=f" {unit}s", mininterval=interval) as bar:
+        yield lambda: bar.update() and None
+
+
+def _report(
+    source: Path,
+    output: Path,
+    topics: InputTopics,
+    outcome: Outcome,
+    assembled: Assembled,
+    missing: int,
+) -> None:
+    for cause, count in sorted(outcome.skipped.items()):
+        reason = outcome.reasons.get(cause.split()[-1])
+        _say(f"skipped: {count} {cause}{f': {reason}' if reason else ''}")
+    for cause, reason in outcome.reasons.items():
+        if not any(skipped.split()[-1] == cause for skipped in outcome.skipped):
+            _say(f"{cause}: {reason}")
+    if assembled.damage:
+        _say(f"{assembled.damage}: what came before is in {output}")
+    elif missing:
+        _say(f"{missing} messages that {source} says it has could not be found in it")
+    added = ", ".join(f"{topic} ({count})" for topic, count in assembled.added.items())
+    print(
+        f"completed {outcome.completed} of {outcome.images} images with "
+        f"{outcome.sparse_depths} sparse depths -> {output}: "
+        f"{assembled.copied} messages copied; added {added}"
+    )
+
+
+def _say(message: str) -> None:
+    print(f"starrygazer: {message}", file=sys.stderr)

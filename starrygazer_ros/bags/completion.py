@@ -1,0 +1,234 @@
+"""The frames of a bag, completed one after the other as the node would."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from starrygazer_ros.bags.messages import COMPRESSED_IMAGE, IMAGE
+from starrygazer_ros.bags.outputs import NEED_CALIBRATION, serialized_outputs
+from starrygazer_ros.bags.parameters import BagParameters
+from starrygazer_ros.bags.partial import PartialBag
+from starrygazer_ros.bags.recording import DamagedBagError, Recording, deserialize
+from starrygazer_ros.bags.topics import InputTopics
+from starrygazer_ros.bags.transforms import RecordedTransforms
+from starrygazer_ros.calibration import Calibration, MissingCameraInfoError
+from starrygazer_ros.cloud_projector import CloudProjector
+from starrygazer_ros.completion import CompletionError, DepthCompleter
+from starrygazer_ros.completion.resizing import ScaledResult
+from starrygazer_ros.compressed import image_from_compressed, sparse_depth_from_compressed
+from starrygazer_ros.matching import IMAGE as IMAGE_QUEUE
+from starrygazer_ros.matching import SPARSE_DEPTH as SPARSE_DEPTH_QUEUE
+from starrygazer_ros.messages import image_from_message, sparse_depth_from_message
+from starrygazer_ros.pairs import PairReader
+from starrygazer_ros.projection_parameters import TF
+from starrygazer_ros.synchronization import NegativeStampError, PairSynchronizer
+from starrygazer_ros.transforms import FixedTransform, Transforms
+
+_READ_IMAGE = {IMAGE: image_from_message, COMPRESSED_IMAGE: image_from_compressed}
+_READ_SPARSE_DEPTH = {
+    IMAGE: sparse_depth_from_message,
+    COMPRESSED_IMAGE: sparse_depth_from_compressed,
+}
+TF_TOPICS = {"/tf": False, "/tf_static": True}
+
+
+class FrameNames:
+    """Names of frames by the message that completes their pair: the same in every reading."""
+
+    def __init__(self, topics: InputTopics) -> None:
+        self._roles = {topics.image.name: "image", topics.sparse_depth.name: "sparse_depth"}
+        self._counts: Counter[str] = Counter()
+
+    def next(self, topic: str) -> str | None:
+        """Name of the frame that the next message of a topic could complete, if it is an input."""
+        role = self._roles.get(topic)
+        if role is None:
+            return None
+        self._counts[role] += 1
+        return f"{role}-{self._counts[role]:09d}"
+
+
+@dataclass
+class Outcome:
+    """What became of the messages.
+
+    Attributes:
+        images: that were read.
+        sparse_depths: that were read.
+        completed: frames, those of an interrupted run included.
+        skipped: messages and pairs that came to nothing, by cause; of the sparse depths behind
+            ``sparse_depth``.
+        reasons: the first sentence of each cause that has one.
+        damage: why the bag was not read to its end; empty if it was.
+    """
+
+    images: int = 0
+    sparse_depths: int = 0
+    completed: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, str] = field(default_factory=dict)
+    damage: str = ""
+
+    def skip(self, error: CompletionError) -> None:
+        """Count an error under its cause."""
+        self.skipped[error.cause] += 1
+        self.explain(error)
+
+    def explain(self, error: CompletionError) -> None:
+        """Keep the first sentence of a cause."""
+        self.reasons.setdefault(error.cause, " ".join(str(error).split()))
+
+
+class BagCompleter:
+    """Completes the frames of a bag.
+
+    Args:
+        recording: the open bag.
+        topics: what is read of it.
+        values: parameters.
+        completer: with the model of these parameters.
+        partial: where the outputs are kept; what it has is not made again.
+        wanted: outputs to make.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        topics: InputTopics,
+        values: BagParameters,
+        completer: DepthCompleter,
+        partial: PartialBag,
+        wanted: tuple[str, ...],
+    ) -> None:
+        self.outcome = Outcome()
+        self._recording = recording
+        self._topics = topics
+        self._values = values
+        self._completer = completer
+        self._partial = partial
+        self._wanted = wanted
+        self._projector: CloudProjector | None = None
+        read_sparse_depth = _READ_SPARSE_DEPTH.get(topics.sparse_depth.type)
+        if read_sparse_depth is None:
+            self._projector = CloudProjector(values, self._transforms())
+            read_sparse_depth = self._project
+            completer.filter_occluded = False  # the projector knows where the LiDAR is
+        self._pairs = PairReader(_READ_IMAGE[topics.image.type], read_sparse_depth)
+        self._synchronizer = PairSynchronizer(self._on_pair, values.sync_rule(), of_ros=False)
+        self._pair: tuple[Any, Any] | None = None
+
+    def run(self, on_image: Callable[[], None]) -> None:
+        """Complete all frames; whatever one of them does, the next follows.
+
+        Args:
+            on_image: called after each image message.
+        """
+        self._calibrate_first()
+        names = FrameNames(self._topics)
+        receivers = self._receivers()
+        connections = [c for topic in receivers for c in self._recording.of_topic(topic)]
+        try:
+            for connection, _, content in self._recording.messages(connections):
+                frame = names.next(connection.topic)
+                self._pair = None
+                try:
+                    receivers[connection.topic](deserialize(connection, content))
+                    if self._pair is not None and frame is not None:
+                        self._complete(frame, *self._pair)
+                except NegativeStampError as error:  # the synchronizer has counted it
+                    self.outcome.explain(error)
+                except CompletionError as error:
+                    self.outcome.skip(error)
+                if connection.topic == self._topics.image.name:
+                    on_image()
+        except DamagedBagError as error:
+            self.outcome.damage = str(error)
+        self._count_unmatched()
+
+    def _receivers(self) -> dict[str, Callable[[Any], None]]:
+        receivers: dict[str, Callable[[Any], None]] = {
+            self._topics.image.name: self._synchronizer.add_image,
+            self._topics.sparse_depth.name: self._synchronizer.add_sparse_depth,
+        }
+        if self._topics.camera_info is not None:
+            receivers[self._topics.camera_info.name] = self._on_camera_info
+        if self._topics.sparse_camera_info is not None:
+            receivers[self._topics.sparse_camera_info.name] = self._pairs.sparse_calibrations.store
+        return receivers
+
+    def _calibrate_first(self) -> None:
+        """Use the first calibrations for frames that were recorded before them, too."""
+        receivers = self._receivers()
+        for topic in (self._topics.camera_info, self._topics.sparse_camera_info):
+            if topic is None:
+                continue
+            of_topic = self._recording.messages(self._recording.of_topic(topic.name))
+            connection, _, content = next(of_topic, (None, 0, b""))
+            if connection is not None:
+                with suppress(CompletionError):  # told when its turn comes
+                    receivers[topic.name](deserialize(connection, content))
+
+    def _transforms(self) -> Transforms:
+        values = self._values
+        if values.extrinsics_source != TF:
+            return FixedTransform(values.extrinsics_translation, values.extrinsics_rotation)
+        transforms = RecordedTransforms()
+        connections = [c for topic in TF_TOPICS for c in self._recording.of_topic(topic)]
+        if connections:
+            for connection, _, content in self._recording.messages(connections):
+                message = deserialize(connection, content)
+                transforms.add(message, static=TF_TOPICS[connection.topic])
+        return transforms
+
+    def _project(self, message: Any) -> NDArray[np.float32]:
+        assert self._projector is not None
+        return self._projector.project(message).projection.depth
+
+    def _on_camera_info(self, message: Any) -> None:
+        self._pairs.calibrations.store(message)
+        if self._projector is not None:
+            self._projector.store(message)
+
+    def _on_pair(self, image: Any, sparse_depth: Any) -> None:
+        self._pair = image, sparse_depth
+
+    def _complete(self, frame: str, image: Any, sparse_depth: Any) -> None:
+        made = frame in self._partial
+        if made and self._values.sweeps_count == 1:
+            self.outcome.completed += 1
+            return
+        pixels, depths = self._pairs.read(image, sparse_depth)  # also what later sweeps build on
+        if not made:
+            result = self._completer.complete(pixels, depths)
+            scaled = ScaledResult(result, pixels, self._values.output_scale)
+            calibration = self._calibration(image.header, pixels.shape[:2])
+            outputs = serialized_outputs(
+                scaled, image.header, calibration, self._values, self._wanted
+            )
+            self._partial.add(frame, outputs)
+        self.outcome.completed += 1
+
+    def _calibration(self, header: Any, size: tuple[int, ...]) -> Calibration | None:
+        if not any(output in NEED_CALIBRATION for output in self._wanted):
+            return None
+        try:
+            return self._pairs.calibrations.find(header.frame_id, size[1], size[0])
+        except MissingCameraInfoError as error:
+            self.outcome.explain(error)
+            return None
+
+    def _count_unmatched(self) -> None:
+        outcome, synchronizer = self.outcome, self._synchronizer
+        outcome.images, outcome.sparse_depths = synchronizer.received
+        for queue, prefix in ((IMAGE_QUEUE, "image"), (SPARSE_DEPTH_QUEUE, "sparse_depth")):
+            for cause, count in synchronizer.dropped[queue].items():
+                outcome.skipped[f"{prefix} {cause}"] += count
+            if waiting := synchronizer.waiting(queue):
+                outcome.skipped[f"{prefix} no_partner"] += waiting

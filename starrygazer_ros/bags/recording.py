@@ -1,0 +1,144 @@
+"""A recorded rosbag2, read by the package rosbags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import Reader
+from rosbags.typesys import Stores, get_typestore
+
+from starrygazer_ros.completion import CompletionError
+from starrygazer_ros.messages import MessageError
+
+
+class BagError(CompletionError):
+    """A bag cannot be read or written."""
+
+    cause = "bag"
+
+
+class DamagedBagError(BagError):
+    """The rest of a bag cannot be read."""
+
+    cause = "damaged_bag"
+
+
+class UnreadableMessageError(MessageError):
+    """A message of the bag is not what its type says."""
+
+    cause = "unreadable_message"
+
+
+# The messages that are read here are the same in all distributions since Foxy.
+TYPES = get_typestore(Stores.LATEST)
+
+
+class Recording:
+    """An open bag.
+
+    Attributes:
+        path: folder, or single .mcap or .db3 file.
+        connections: what was recorded; a topic has one for each type and QoS.
+        message_count: as the bag says.
+        start: of the first message, nanoseconds.
+    """
+
+    def __init__(self, path: Path, reader: Reader) -> None:
+        self.path = path
+        self.connections: list[Connection] = list(reader.connections)
+        self.message_count = reader.message_count
+        self._reader = reader
+
+    @property
+    def storage(self) -> str:
+        """``mcap`` or ``sqlite3``."""
+        files = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path]
+        return "mcap" if any(".mcap" in file.suffixes for file in files) else "sqlite3"
+
+    @property
+    def compression(self) -> str:
+        """What is compressed: ``file``, ``message`` or, as chunks of MCAP are, nothing: empty."""
+        return self._reader.compression_mode or ""
+
+    @property
+    def files(self) -> list[Path]:
+        """All files, in order."""
+        if self.path.is_dir():
+            return sorted(file for file in self.path.iterdir() if file.is_file())
+        return [self.path]
+
+    def of_topic(self, topic: str) -> list[Connection]:
+        """Connections of a topic, empty if it was not recorded."""
+        return [connection for connection in self.connections if connection.topic == topic]
+
+    def messages(
+        self, connections: Iterable[Connection] = ()
+    ) -> Iterator[tuple[Connection, int, bytes]]:
+        """Messages in the order of their recording: connection, time in nanoseconds, content.
+
+        Args:
+            connections: of these only; empty = of all.
+
+        Raises:
+            DamagedBagError: the rest cannot be read.
+        """
+        count = 0
+        try:
+            for message in self._reader.messages(list(connections)):
+                yield message
+                count += 1
+        except Exception as error:  # of rosbags, SQLite, zstd, or whatever damaged bytes lead to
+            raise DamagedBagError(
+                f"{self.path} is damaged after {count} messages ({_words(error)})"
+            ) from error
+
+
+@contextmanager
+def open_recording(path: Path) -> Iterator[Recording]:
+    """Open a bag for reading.
+
+    Raises:
+        BagError: it is none, or cannot be opened.
+    """
+    if not path.exists():
+        raise BagError(f"{path} does not exist")
+    if path.suffix == ".bag":
+        raise BagError(
+            f"{path} is a bag of ROS 1: convert it with rosbags-convert --src {path} --dst FOLDER"
+        )
+    try:
+        reader = Reader(path)
+        reader.open()
+    except Exception as error:  # of rosbags, SQLite, zstd, or whatever damaged bytes lead to
+        raise BagError(
+            f"{path} cannot be opened as a rosbag2 ({_words(error)}): give its folder or a whole "
+            ".mcap or .db3 file; a recording that was cut off is repaired by 'ros2 bag reindex' or "
+            "'mcap recover'"
+        ) from error
+    try:
+        yield Recording(path, reader)
+    finally:
+        reader.close()
+
+
+def deserialize(connection: Connection, content: bytes) -> Any:
+    """A message with the attributes that it has in ROS.
+
+    Raises:
+        UnreadableMessageError: the content is damaged.
+    """
+    try:
+        return TYPES.deserialize_cdr(content, connection.msgtype)
+    except Exception as error:  # of rosbags, struct, numpy
+        raise UnreadableMessageError(
+            f"a message of {connection.topic} cannot be read as {connection.msgtype} "
+            f"({_words(error)})"
+        ) from error
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,174 @@
+"""Which topics of a bag are the camera and the LiDAR."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from starrygazer_ros.bags.messages import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, POINT_CLOUD
+from starrygazer_ros.bags.recording import BagError, Recording, UnreadableMessageError, deserialize
+from starrygazer_ros.compressed import COMPRESSED_DEPTH
+from starrygazer_ros.depth_encodings import DEPTH_ENCODINGS
+from starrygazer_ros.encoded_images import read_header
+
+USUAL_IMAGE = "/camera/image_rect"
+USUAL_SPARSE_DEPTH = "/lidar/sparse_depth"
+# Of a topic's types the ones that hold pixels, or depths.
+IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
+SPARSE_DEPTH_TYPES = (IMAGE, COMPRESSED_IMAGE, POINT_CLOUD)
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A recorded topic.
+
+    Attributes:
+        name: of the topic.
+        type: of its messages.
+        count: of its messages.
+    """
+
+    name: str
+    type: str
+    count: int
+
+
+@dataclass(frozen=True)
+class InputTopics:
+    """The topics that are read; what a topic is for can also be said by the user.
+
+    Attributes:
+        image: Image or CompressedImage.
+        sparse_depth: Image, CompressedImage or PointCloud2.
+        camera_info: of the image, ``None`` if the bag has none.
+        sparse_camera_info: of sparse depth of another size, ``None`` if the bag has none.
+    """
+
+    image: Topic
+    sparse_depth: Topic
+    camera_info: Topic | None
+    sparse_camera_info: Topic | None
+
+
+def choose_topics(
+    recording: Recording,
+    image: str | None = None,
+    sparse_depth: str | None = None,
+    camera_info: str | None = None,
+) -> InputTopics:
+    """The given topics; those that are not given are taken where there is no doubt.
+
+    Args:
+        recording: an open bag.
+        image: name of the camera's topic.
+        sparse_depth: name of the LiDAR's topic.
+        camera_info: name of the calibration's topic.
+
+    Raises:
+        BagError: a topic was not recorded, is of another type, or has to be given.
+    """
+    topics = _recorded(recording)
+    kinds: dict[str, list[Topic]] = {"image": [], "depth": []}
+    for topic in topics.values():
+        if topic.type in IMAGE_TYPES and topic.count and not (image and sparse_depth):
+            kinds["depth" if _is_depth(recording, topic) else "image"].append(topic)
+    clouds = [topic for topic in topics.values() if topic.type == POINT_CLOUD and topic.count]
+    chosen_image = (
+        _given(topics, image, "--image", IMAGE_TYPES)
+        if image
+        else _only(kinds["image"], USUAL_IMAGE, "camera image", "--image")
+    )
+    chosen_sparse = (
+        _given(topics, sparse_depth, "--sparse-depth", SPARSE_DEPTH_TYPES)
+        if sparse_depth
+        else _only(
+            kinds["depth"] or clouds,
+            USUAL_SPARSE_DEPTH,
+            "sparse depth or point cloud",
+            "--sparse-depth",
+        )
+    )
+    if chosen_image == chosen_sparse:
+        raise BagError(f"{chosen_image.name} cannot be both the image and its sparse depth")
+    info = (
+        _given(topics, camera_info, "--camera-info", (CAMERA_INFO,))
+        if camera_info
+        else _camera_info_of(chosen_image, topics)
+    )
+    of_sparse = topics.get(f"{_bare(chosen_sparse)}/camera_info")
+    of_sparse = of_sparse or topics.get(_sibling(chosen_sparse))
+    if of_sparse == info or chosen_sparse.type == POINT_CLOUD:
+        of_sparse = None
+    return InputTopics(chosen_image, chosen_sparse, info, of_sparse)
+
+
+def _recorded(recording: Recording) -> dict[str, Topic]:
+    topics: dict[str, Topic] = {}
+    for connection in recording.connections:
+        known = topics.get(connection.topic)
+        if known is not None and known.type != connection.msgtype:
+            continue  # a topic of two types is none of ours
+        count = connection.msgcount + (known.count if known else 0)
+        topics[connection.topic] = Topic(connection.topic, connection.msgtype, count)
+    return topics
+
+
+def _is_depth(recording: Recording, topic: Topic) -> bool:
+    """The first message holds depths."""
+    for connection, _, content in recording.messages(recording.of_topic(topic.name)):
+        try:
+            message = deserialize(connection, content)
+        except UnreadableMessageError:
+            continue
+        if topic.type == IMAGE:
+            return message.encoding in DEPTH_ENCODINGS
+        header = read_header(bytes(message.data))
+        sixteen_bits = header is not None and (header.channels, header.bits) == (1, 16)
+        return COMPRESSED_DEPTH in message.format or sixteen_bits
+    return False
+
+
+def _given(topics: dict[str, Topic], name: str, option: str, allowed: Iterable[str]) -> Topic:
+    topic = topics.get(name)
+    if topic is None:
+        close = difflib.get_close_matches(name, topics, n=1, cutoff=0.6)
+        hint = f": did you mean {close[0]}?" if close else f"; it has {', '.join(sorted(topics))}"
+        raise BagError(f"{option}: the bag has no topic {name}{hint}")
+    if topic.type not in allowed:
+        raise BagError(f"{option}: {name} is a {topic.type}, not a {' or '.join(allowed)}")
+    return topic
+
+
+def _only(candidates: list[Topic], usual: str, what: str, option: str) -> Topic:
+    """The usual topic, or the only one."""
+    for topic in candidates:
+        if _bare(topic) == usual:
+            return topic
+    if len(candidates) == 1:
+        return candidates[0]
+    if not candidates:
+        raise BagError(f"the bag has no topic with a {what}")
+    names = ", ".join(sorted(topic.name for topic in candidates))
+    raise BagError(f"{option}: which one is the {what}? The bag has {names}")
+
+
+def _camera_info_of(image: Topic, topics: dict[str, Topic]) -> Topic | None:
+    """The one beside the image, as image_transport has it, or the only one."""
+    beside = topics.get(_sibling(image))
+    if beside is not None and beside.type == CAMERA_INFO:
+        return beside
+    infos = [topic for topic in topics.values() if topic.type == CAMERA_INFO]
+    if len(infos) > 1:
+        names = ", ".join(sorted(topic.name for topic in infos))
+        raise BagError(f"--camera-info: which one is that of {image.name}? The bag has {names}")
+    return infos[0] if infos else None
+
+
+def _bare(topic: Topic) -> str:
+    """Name without the transport that image_transport appends."""
+    return topic.name.rsplit("/", 1)[0] if topic.type == COMPRESSED_IMAGE else topic.name
+
+
+def _sibling(topic: Topic) -> str:
+    return f"{_bare(topic).rsplit('/', 1)[0]}/camera_info"

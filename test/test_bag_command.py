@@ -1,0 +1,294 @@
+"""``starrygazer bag`` from one bag to the other, with the tiny bundle whose answer is known."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rosbags", reason="rosbags is needed: see requirements/")
+
+from rosbags.rosbag2 import Reader
+
+import recordings
+from bundles import expected_depth, write_tiny_bundle
+from recordings import HEIGHT, PERIOD, START, STORE, WIDTH, record_drive
+from starrygazer_ros.cli import main
+from starrygazer_ros.completion import DepthCompleter
+
+DENSE, POINTS, CONFIDENCE, INFO = (
+    f"/depth/{name}" for name in ("dense", "points", "confidence", "camera_info")
+)
+IMAGE, SPARSE = "/camera/image_rect", "/lidar/sparse_depth"
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory):
+    return write_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture
+def complete(bundle):
+    """Runs the command; gives its exit code."""
+    return lambda *arguments: main(["bag", *map(str, arguments), "-p", f"model:={bundle}"])
+
+
+def read(path):
+    """Topic, time and content of all messages in order, QoS by topic."""
+    with Reader(path) as reader:
+        messages = [(c.topic, c.msgtype, time, bytes(data)) for c, time, data in reader.messages()]
+        qos = {c.topic: c.ext.offered_qos_profiles for c in reader.connections}
+    return messages, qos
+
+
+def messages_of(path, topic):
+    """Times and deserialised messages of a topic."""
+    messages, _ = read(path)
+    return [
+        (t, STORE.deserialize_cdr(data, kind)) for name, kind, t, data in messages if name == topic
+    ]
+
+
+def depth_of(message):
+    return message.data.view(np.float32).reshape(message.height, message.width)
+
+
+@pytest.mark.parametrize("storage", ["sqlite3", "mcap"])
+@pytest.mark.parametrize("compression", ["", "file", "message"])
+def test_adds_the_outputs_and_keeps_the_rest_byte_for_byte(
+    tmp_path, complete, capsys, storage, compression
+):
+    source = record_drive(tmp_path / "in", storage=storage, compression=compression)
+    assert complete(source, tmp_path / "out") == 0
+    before, qos_before = read(source)
+    after, qos_after = read(tmp_path / "out")
+    assert [entry for entry in after if not entry[0].startswith("/depth/")] == before
+    assert {topic: qos_after[topic] for topic in qos_before} == qos_before
+    for index, (time, message) in enumerate(messages_of(tmp_path / "out", DENSE)):
+        assert time == START + index * PERIOD + 20  # when the later input was recorded
+        assert message.header == messages_of(source, IMAGE)[index][1].header
+        expected = expected_depth(recordings.depths(index))
+        np.testing.assert_allclose(depth_of(message), expected, rtol=1e-5)
+    for topic in (DENSE, POINTS, CONFIDENCE, INFO):
+        assert len(messages_of(tmp_path / "out", topic)) == 4
+    assert "completed 4 of 4 images" in capsys.readouterr().out
+    assert not (tmp_path / "out.partial").exists()
+    metadata = (tmp_path / "out" / "metadata.yaml").read_text()
+    assert f"storage_identifier: {storage}" in metadata
+    assert f"compression_mode: {compression or repr('')}\n" in metadata
+
+
+def test_an_output_lies_behind_the_message_that_completes_its_pair(tmp_path, complete):
+    source = record_drive(tmp_path / "in", frames=1)
+    complete(source, tmp_path / "out", "--outputs", "dense")
+    topics = [topic for topic, *_ in read(tmp_path / "out")[0]]
+    assert topics == ["/camera/camera_info", IMAGE, "/chatter", SPARSE, DENSE]
+
+
+def test_reads_compressed_images_and_a_single_mcap_file(tmp_path, complete):
+    with recordings.writing(tmp_path / "in", "mcap") as write:
+        write(f"{IMAGE}/compressed", START, recordings.compressed_image(START))
+        write(SPARSE, START, recordings.sparse_depth(START))
+    assert complete(tmp_path / "in" / "in.mcap", tmp_path / "out", "--outputs", "dense") == 0
+    ((_, message),) = messages_of(tmp_path / "out", DENSE)
+    np.testing.assert_allclose(depth_of(message), expected_depth(recordings.depths(0)), rtol=1e-5)
+
+
+def write_clouds(path, with_tf=True):
+    """A LiDAR 0.2 m right of the camera that sees a wall 4 m ahead of both."""
+    v, u = np.mgrid[4:HEIGHT:8, 4:WIDTH:8]
+    cx, cy = WIDTH / 2 - 0.5, HEIGHT / 2 - 0.5
+    x, y = 4 * (u - cx) / recordings.FOCAL, 4 * (v - cy) / recordings.FOCAL
+    wall = np.stack([x - 0.2, y, np.full_like(x, 4.0)], -1).reshape(-1, 3)
+    with recordings.writing(path) as write:
+        if with_tf:
+            tf = recordings.transform(START, recordings.CAMERA, recordings.LIDAR, (0.2, 0, 0))
+            write("/tf_static", START, tf)
+        write("/points", START, recordings.cloud(START, wall))
+        write(IMAGE, START + 5, recordings.image(START))
+        write("/camera/camera_info", START + 9, recordings.camera_info(START))
+    return path
+
+
+def test_projects_point_clouds_with_the_transforms_of_the_bag(tmp_path, complete):
+    source = write_clouds(tmp_path / "in")
+    assert complete(source, tmp_path / "out") == 0
+    ((_, message),) = messages_of(tmp_path / "out", DENSE)
+    np.testing.assert_allclose(depth_of(message), 4 * 1.2, rtol=1e-5)
+    ((_, points),) = messages_of(tmp_path / "out", POINTS)
+    xyz = points.data.view(np.float32).reshape(HEIGHT, WIDTH, 4)[..., :3]
+    assert xyz[0, 0] == pytest.approx([-47.5 * 4.8 / 80, -31.5 * 4.8 / 80, 4.8], rel=1e-5)
+
+
+def test_without_transforms_it_says_how_to_give_the_pose(tmp_path, complete, capsys):
+    source = write_clouds(tmp_path / "in", with_tf=False)
+    assert complete(source, tmp_path / "out") == 2
+    assert "give it by extrinsics.source:=parameter" in capsys.readouterr().err
+    assert not (tmp_path / "out.partial").exists()
+    given = ("-p", "extrinsics.source:=parameter", "-p", "extrinsics.translation:=[0.2, 0.0, 0.0]")
+    assert complete(source, tmp_path / "out", *given) == 0
+    ((_, message),) = messages_of(tmp_path / "out", DENSE)
+    np.testing.assert_allclose(depth_of(message), 4 * 1.2, rtol=1e-5)
+
+
+def test_parameters_are_those_of_the_node(tmp_path, complete):
+    source = record_drive(tmp_path / "in", frames=1)
+    options = ("-p", "depth_encoding:=16UC1", "-p", "output.scale:=0.5", "--namespace", "/front/")
+    assert complete(source, tmp_path / "out", *options) == 0
+    ((_, message),) = messages_of(tmp_path / "out", f"/front{DENSE}")
+    assert (message.encoding, message.height, message.width) == ("16UC1", HEIGHT // 2, WIDTH // 2)
+    expected = round(1000 * expected_depth(recordings.depths(0)))
+    assert np.abs(message.data.view(np.uint16).astype(int) - expected).max() <= 1
+    ((_, info),) = messages_of(tmp_path / "out", f"/front{INFO}")
+    assert (info.width, info.k[0]) == (WIDTH // 2, recordings.FOCAL / 2)
+
+
+@pytest.fixture
+def interrupted(monkeypatch):
+    """Lets the n-th completion be interrupted; counts them."""
+    complete, counts = DepthCompleter.complete, {"calls": 0, "stop_at": 0}
+
+    def counting(self, *arguments):
+        counts["calls"] += 1
+        if counts["calls"] == counts["stop_at"]:
+            raise KeyboardInterrupt
+        return complete(self, *arguments)
+
+    monkeypatch.setattr(DepthCompleter, "complete", counting)
+    monkeypatch.setattr(DepthCompleter, "self_check", lambda self: 0.0)
+    return counts
+
+
+def test_goes_on_where_it_was_interrupted(tmp_path, complete, capsys, interrupted):
+    source = record_drive(tmp_path / "in", frames=5)
+    assert complete(source, tmp_path / "whole") == 0
+    interrupted.update(calls=0, stop_at=4)
+    assert complete(source, tmp_path / "out") == 130
+    assert "the same command continues" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    interrupted.update(calls=0, stop_at=0)
+    assert complete(source, tmp_path / "out") == 0
+    assert interrupted["calls"] == 2  # three of five were there
+    assert read(tmp_path / "out") == read(tmp_path / "whole")
+    assert "completed 5 of 5 images" in capsys.readouterr().out
+
+
+def test_does_not_mix_frames_of_other_settings(tmp_path, complete, capsys, interrupted):
+    source = record_drive(tmp_path / "in")
+    interrupted["stop_at"] = 2
+    assert complete(source, tmp_path / "out") == 130
+    assert complete(source, tmp_path / "out", "-p", "output.scale:=0.5") == 2
+    assert "output.scale: 1.0, now 0.5" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "out.partial")
+    assert complete(source, tmp_path / "out", "-p", "output.scale:=0.5") == 0
+
+
+def test_says_what_it_skipped_and_why(tmp_path, complete, capsys):
+    with recordings.writing(tmp_path / "in") as write:
+        for index in range(5):
+            stamp = START + index * PERIOD
+            image = recordings.image(stamp)
+            if index == 1:
+                image.encoding = "infrared"
+            write(IMAGE, stamp, image)
+            sparse = recordings.sparse_depth(stamp)
+            if index == 2:
+                sparse.data = np.zeros_like(sparse.data)
+            if index != 4:
+                write(SPARSE, stamp, sparse)
+    assert complete(tmp_path / "in", tmp_path / "out") == 0
+    output = capsys.readouterr()
+    assert "completed 2 of 5 images with 4 sparse depths" in output.out
+    assert "skipped: 1 image_encoding: image encoding 'infrared' is not supported" in output.err
+    assert "skipped: 1 too_few_sparse_points: " in output.err
+    assert "skipped: 1 image no_partner" in output.err
+    assert "no usable camera_info" in output.err  # so there is no cloud
+    assert len(messages_of(tmp_path / "out", DENSE)) == 2
+    assert messages_of(tmp_path / "out", POINTS) == []
+
+
+def test_of_a_damaged_bag_it_completes_what_came_before(tmp_path, complete, capsys):
+    source = record_drive(tmp_path / "in", frames=40)
+    (file,) = source.glob("*.db3")
+    with file.open("r+b") as damaged:
+        damaged.seek(file.stat().st_size // 2)
+        damaged.write(b"\xff" * 5000)
+    assert complete(source, tmp_path / "out", "--outputs", "dense") == 0
+    output = capsys.readouterr()
+    assert "is damaged after" in output.err
+    completed = len(messages_of(tmp_path / "out", DENSE))
+    assert 5 < completed < 35
+    assert f"completed {completed} of" in output.out
+
+
+def test_a_message_that_is_none_costs_its_frame_only(tmp_path, complete, capsys):
+    from rosbags.rosbag2 import Writer
+
+    with Writer(tmp_path / "in", version=8) as writer:
+        image, sparse = (
+            writer.add_connection(topic, "sensor_msgs/msg/Image", typestore=STORE)
+            for topic in (IMAGE, SPARSE)
+        )
+        for index in range(3):
+            stamp = START + index * PERIOD
+            content = STORE.serialize_cdr(recordings.image(stamp), "sensor_msgs/msg/Image")
+            writer.write(image, stamp, content[: 50 if index == 1 else None])
+            depth = recordings.sparse_depth(stamp)
+            writer.write(sparse, stamp, STORE.serialize_cdr(depth, "sensor_msgs/msg/Image"))
+    assert complete(tmp_path / "in", tmp_path / "out") == 0
+    output = capsys.readouterr()
+    assert "completed 2 of 2 images" in output.out
+    assert f"skipped: 1 unreadable_message: a message of {IMAGE} cannot be read" in output.err
+    assert read(tmp_path / "in")[0] == [
+        e for e in read(tmp_path / "out")[0] if e[0] in (IMAGE, SPARSE)
+    ]
+
+
+def test_stays_away_from_what_is_there(tmp_path, complete, capsys):
+    source = record_drive(tmp_path / "in")
+    (tmp_path / "out").mkdir()
+    assert complete(source, tmp_path / "out") == 2
+    assert "exists: choose another name" in capsys.readouterr().err
+    (tmp_path / "new.partial").mkdir()
+    assert complete(source, tmp_path / "new") == 2
+    assert "was not made by this command" in capsys.readouterr().err
+    assert complete(source, tmp_path / "nowhere" / "out") == 2
+    assert "there is no folder" in capsys.readouterr().err
+
+
+def test_a_bag_that_was_completed_needs_other_names(tmp_path, complete, capsys):
+    complete(record_drive(tmp_path / "in"), tmp_path / "out")
+    sparse = ("--sparse-depth", SPARSE)
+    assert complete(tmp_path / "out", tmp_path / "again", *sparse) == 2
+    assert "has /depth/dense, /depth/camera_info" in capsys.readouterr().err
+    assert complete(tmp_path / "out", tmp_path / "again", *sparse, "--namespace", "second") == 0
+    assert len(messages_of(tmp_path / "again", f"/second{DENSE}")) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "part"),
+    [
+        ("missing", None, "does not exist"),
+        ("noetic.bag", b"#ROSBAG V2.0", "rosbags-convert --src"),
+        ("cut.mcap", b"\x89MCAP0\r\n" + bytes(50), "mcap recover"),
+        ("cut.db3", b"SQLite format 3\0" + bytes(50), "ros2 bag reindex"),
+        ("photo.png", b"\x89PNG", "cannot be opened as a rosbag2"),
+    ],
+)
+def test_says_why_something_is_no_bag(tmp_path, complete, capsys, name, content, part):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert complete(tmp_path / name, tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert part in error
+    assert error.count("\n") == 1
+
+
+def test_without_rosbags_it_says_what_to_install(monkeypatch, capsys, tmp_path):
+    for module in [name for name in sys.modules if name.startswith("starrygazer_ros.bags.")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "rosbags.interfaces", None)
+    assert main(["bag", "in", str(tmp_path / "out")]) == 2
+    assert "pip install rosbags tqdm" in capsys.readouterr().err

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rosbags", reason="rosbags is needed: see requirements/")
+
+from recordings import START, transform
+from starrygazer_ros.bags.transforms import RecordedTransforms
+from starrygazer_ros.transforms import TransformError, matrix
+
+SECOND = 10**9
+QUARTER = (0.0, 0.0, 0.5**0.5, 0.5**0.5)
+
+
+@pytest.fixture
+def transforms():
+    """A LiDAR and a camera on a vehicle that drives 10 m/s and turns a quarter in a second."""
+    made = RecordedTransforms()
+    made.add(transform(0, "base", "lidar", (1, 0, 2)), static=True)
+    made.add(transform(0, "base", "/camera", (1, 0, 1), QUARTER), static=True)
+    made.add(transform(START, "odom", "base", (0, 0, 0)), static=False)
+    made.add(transform(START + SECOND, "odom", "base", (10, 0, 0), QUARTER), static=False)
+    return made
+
+
+def test_static_transforms_hold_at_all_times_and_go_through_the_common_frame(transforms):
+    expected = np.linalg.inv(matrix((1, 0, 1), QUARTER)) @ matrix((1, 0, 2), (0, 0, 0, 1))
+    for stamp in (0, START, START + 100 * SECOND):
+        np.testing.assert_allclose(
+            transforms.lookup("camera", "lidar", stamp, 0), expected, atol=1e-12
+        )
+
+
+def test_between_two_stamps_a_frame_moves_and_turns_evenly(transforms):
+    half = transforms.lookup("odom", "base", START + SECOND // 2, 0)
+    eighth = (0.0, 0.0, np.sin(np.pi / 8), np.cos(np.pi / 8))
+    np.testing.assert_allclose(half, matrix((5, 0, 0), eighth), atol=1e-9)
+    back = transforms.lookup("base", "odom", START + SECOND // 2, 0)
+    np.testing.assert_allclose(back @ half, np.eye(4), atol=1e-9)
+
+
+def test_at_a_recorded_stamp_it_is_the_recorded_one(transforms):
+    for stamp, expected in ((START, matrix((0, 0, 0), (0, 0, 0, 1))), (START + SECOND, None)):
+        expected = matrix((10, 0, 0), QUARTER) if expected is None else expected
+        found = transforms.lookup("odom", "base", stamp, 0)
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("stamp", [START - 1, START + SECOND + 1])
+def test_outside_of_the_recording_nothing_is_guessed(transforms, stamp):
+    with pytest.raises(TransformError, match="/tf says nothing of 'base' in 'odom' at"):
+        transforms.lookup("odom", "lidar", stamp, 0)
+
+
+def test_a_frame_is_in_its_own_place(transforms):
+    np.testing.assert_array_equal(transforms.lookup("radar", "radar", START, 0), np.eye(4))
+
+
+def test_frames_that_nothing_connects_are_named(transforms):
+    with pytest.raises(TransformError, match="base, camera, lidar, odom"):
+        transforms.lookup("camera", "radar", START, 0)
+    with pytest.raises(TransformError, match="the cloud has no frame_id"):
+        transforms.lookup("camera", "", START, 0)
+
+
+def test_of_two_parents_the_last_counts(transforms):
+    transforms.add(transform(0, "mast", "lidar", (0, 0, 9)), static=True)
+    assert transforms.lookup("mast", "lidar", START, 0)[2, 3] == 9
+    with pytest.raises(TransformError, match="no transform"):
+        transforms.lookup("base", "lidar", START, 0)
+
+
+def test_frames_in_a_circle_are_an_error_and_no_endless_loop():
+    circle = RecordedTransforms()
+    circle.add(transform(0, "a", "b"), static=True)
+    circle.add(transform(0, "b", "a"), static=True)
+    with pytest.raises(TransformError, match="no transform"):
+        circle.lookup("c", "a", START, 0)
