@@ -1,4 +1,4 @@
-"""Start completion_node, and projection_node where a point cloud is given."""
+"""Start completion_node, and projection_node where that is asked for."""
 
 from __future__ import annotations
 
@@ -33,8 +33,15 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "points_topic",
         default_value="",
-        description="LiDAR points (sensor_msgs/PointCloud2): starts projection_node, which makes "
-        "the sparse depth of them; empty = sparse depth comes from elsewhere.",
+        description="LiDAR points (sensor_msgs/PointCloud2), of which the sparse depth is made; "
+        "empty = it comes from elsewhere, on sparse_depth_topic.",
+    ),
+    DeclareLaunchArgument(
+        "projection",
+        default_value="inside",
+        choices=["inside", "node"],
+        description="Who projects points_topic: completion_node itself, so that no image travels "
+        "between processes, or projection_node, which publishes sparse_depth_topic.",
     ),
     DeclareLaunchArgument(
         "params_file",
@@ -112,7 +119,7 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     playing = "true" if given["bag"] else "false"
     sim_time = {"use_sim_time": (given["use_sim_time"] or playing) == "true"}
     started: list[LaunchDescriptionEntity] = [_completion_node(given, sim_time)]
-    if given["points_topic"]:
+    if given["points_topic"] and given["projection"] == "node":
         started.append(_projection_node(given, sim_time))
     if given["bag"]:
         started.append(
@@ -138,6 +145,9 @@ def _completion_node(given: dict[str, str], sim_time: dict[str, bool]) -> Lifecy
     overrides: dict[str, str | bool] = {name: given[name] for name in OVERRIDES if given[name]}
     inputs = {topic: given[f"{topic}_topic"] for topic in ("image", "camera_info", "sparse_depth")}
     inputs["sparse_depth/camera_info"] = f"{inputs['sparse_depth']}/camera_info"
+    if given["points_topic"] and given["projection"] == "inside":
+        overrides["input.sparse_depth_transport"] = "points"
+        inputs["points"] = given["points_topic"]
     return _node("completion_node", given, {**sim_time, **overrides}, inputs)
 
 

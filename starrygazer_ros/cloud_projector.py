@@ -16,9 +16,9 @@ from starrygazer_ros.completion.projection import Projection, project
 from starrygazer_ros.matching import NANOSECONDS, stamp_of
 from starrygazer_ros.messages import MessageError
 from starrygazer_ros.point_clouds import PointCloud, points_from_message
-from starrygazer_ros.projection_parameters import CloudParameters
+from starrygazer_ros.projection_parameters import TF, CloudParameters
 from starrygazer_ros.synchronization import LARGEST_REORDERING, NegativeStampError
-from starrygazer_ros.transforms import Transforms
+from starrygazer_ros.transforms import FixedTransform, Transforms
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CameraInfo, PointCloud2
@@ -74,6 +74,8 @@ class CloudProjector:
         Raises:
             UnusableCameraInfoError: no usable calibration.
         """
+        if self._calibration is not None and self._calibration[0] is camera_info:
+            return
         rectified = self._values.rectified
         camera = camera_from_message(camera_info, rectified)
         self._calibration = camera_info, rectified, camera
@@ -81,10 +83,8 @@ class CloudProjector:
     def change(self, values: CloudParameters) -> None:
         """Use other parameters from the next cloud on."""
         self._values = values
-
-    def use(self, transforms: Transforms) -> None:
-        """Use other transforms from the next cloud on."""
-        self._transforms = transforms
+        if values.extrinsics_source != TF:
+            self._transforms = fixed_transform(values)
 
     def project(self, message: PointCloud2) -> ProjectedCloud:
         """Sparse depth of a cloud.
@@ -184,3 +184,8 @@ class CloudProjector:
             self._sweeps.clear()
             self._newest = None
         self._newest = stamp if self._newest is None else max(stamp, self._newest)
+
+
+def fixed_transform(values: CloudParameters) -> FixedTransform:
+    """The pose of the LiDAR that the parameters give."""
+    return FixedTransform(values.extrinsics_translation, values.extrinsics_rotation)

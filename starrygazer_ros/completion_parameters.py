@@ -12,14 +12,17 @@ from starrygazer_ros.compressed import IMAGE_TRANSPORTS, RAW, SPARSE_DEPTH_TRANS
 from starrygazer_ros.depth_encodings import DEPTH_ENCODINGS
 from starrygazer_ros.matching import APPROXIMATE, POLICIES, Rule
 from starrygazer_ros.parameters import When, parameter
+from starrygazer_ros.projection_parameters import CloudParameters
+
+POINTS = "points"
 
 
 @dataclass(frozen=True)
-class CompletionParameters(CommonParameters):
-    """Values of all parameters of the completion node.
+class CompletionParameters(CommonParameters, CloudParameters):
+    """Values of all parameters of the completion node, which may also project point clouds.
 
     Raises:
-        ValueError: a value is not allowed; the message names the parameter and what is allowed.
+        ValueError: a value is not allowed, or the values do not go together.
     """
 
     model: str = parameter(
@@ -48,7 +51,8 @@ class CompletionParameters(CommonParameters):
     filter_occluded: bool = parameter(
         "filter_occluded",
         True,
-        "Leave out background points seen past edges where the sparse depth is full of them.",
+        "Leave out background points seen past edges where the sparse depth is full of them; of "
+        "point clouds those that the LiDAR sees and the camera does not.",
         When.RUNNING,
     )
     image_transport: str = parameter(
@@ -61,10 +65,10 @@ class CompletionParameters(CommonParameters):
     sparse_depth_transport: str = parameter(
         "input.sparse_depth_transport",
         RAW,
-        "How sparse depth arrives: raw, or as 16-bit PNG on sparse_depth/compressed or "
-        "sparse_depth/compressedDepth.",
+        "How sparse depth arrives: raw, as 16-bit PNG on sparse_depth/compressed or "
+        "sparse_depth/compressedDepth, or as point clouds on points, which this node projects.",
         When.CONFIGURE,
-        choices=SPARSE_DEPTH_TRANSPORTS,
+        choices=(*SPARSE_DEPTH_TRANSPORTS, POINTS),
     )
     sync_policy: str = parameter(
         "sync.policy",

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from starrygazer_ros.calibration import CalibrationCache, MissingCameraInfoError
+from starrygazer_ros.cloud_projector import CloudProjector
 from starrygazer_ros.completion import SizeMismatchError, seen_by
+
+
+@dataclass(frozen=True)
+class PairArrays:
+    """What a pair holds.
+
+    Attributes:
+        image: uint8 [H, W, 3] RGB.
+        sparse_depth: float32 [H, W] metres, 0 = none.
+        hidden: points of a cloud that the camera cannot see from its place and that are left out.
+    """
+
+    image: NDArray[np.uint8]
+    sparse_depth: NDArray[np.float32]
+    hidden: int = 0
 
 
 class PairReader:
@@ -17,46 +34,75 @@ class PairReader:
 
     Args:
         read_image: pixels of a message, uint8 [H, W, 3] RGB.
-        read_sparse_depth: depths of a message, float32 [H', W'] metres, 0 = none.
+        sparse_depth: depths of a message, float32 [H', W'] metres, 0 = none; or what projects
+            messages that are point clouds.
 
     Attributes:
         calibrations: of the images.
         sparse_calibrations: of sparse depth of another size.
+        projector: of point clouds, ``None`` if the sparse depth is none.
     """
 
     def __init__(
         self,
         read_image: Callable[[Any], NDArray[np.uint8]],
-        read_sparse_depth: Callable[[Any], NDArray[np.float32]],
+        sparse_depth: Callable[[Any], NDArray[np.float32]] | CloudProjector,
     ) -> None:
         self.calibrations = CalibrationCache()
         self.sparse_calibrations = CalibrationCache()
+        self.projector = sparse_depth if isinstance(sparse_depth, CloudProjector) else None
         self._read_image = read_image
-        self._read_sparse_depth = read_sparse_depth
+        self._read_sparse_depth = None if isinstance(sparse_depth, CloudProjector) else sparse_depth
 
-    def read(self, image: Any, sparse_depth: Any) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Arrays of a pair.
-
-        Returns:
-            The image, uint8 [H, W, 3] RGB, and its sparse depth, float32 [H, W] metres, 0 = none.
+    def read(self, image: Any, sparse_depth: Any) -> PairArrays:
+        """Arrays of a pair of messages.
 
         Raises:
+            MissingCameraInfoError: a cloud cannot be projected without the image's calibration.
             SizeMismatchError: the sizes differ, and the calibrations that would help are missing.
-            MessageError: one of its subclasses: a message cannot be used.
+            MessageError: another one of its subclasses: a message cannot be used.
         """
         pixels = self._read_image(image)
+        if self.projector is not None:
+            return self._projected(pixels, image.header.frame_id, sparse_depth, self.projector)
+        assert self._read_sparse_depth is not None
         depths = self._read_sparse_depth(sparse_depth)
+        if depths.shape != pixels.shape[:2]:
+            frames = image.header.frame_id, sparse_depth.header.frame_id
+            depths = self._resized(depths, pixels.shape, *frames)
+        return PairArrays(pixels, depths)
+
+    def _projected(
+        self, pixels: NDArray[np.uint8], frame: str, cloud: Any, projector: CloudProjector
+    ) -> PairArrays:
         height, width, _ = pixels.shape
-        if depths.shape == (height, width):
-            return pixels, depths
+        projector.store(self.calibrations.find(frame, width, height).camera_info)
+        projection = projector.project(cloud).projection
+        if projection.depth.shape != (height, width):
+            rows, columns = projection.depth.shape
+            raise SizeMismatchError(
+                f"camera_info describes an image of {columns}x{rows} by its binning and region of "
+                f"interest, the image is {width}x{height}: correct it in the camera driver"
+            )
+        return PairArrays(pixels, projection.depth, projection.hidden)
+
+    def _resized(
+        self,
+        depths: NDArray[np.float32],
+        image_shape: tuple[int, ...],
+        image_frame: str,
+        sparse_frame: str,
+    ) -> NDArray[np.float32]:
+        """Sparse depth in the pixels of the image, by the calibration of both."""
+        height, width, _ = image_shape
         rows, columns = depths.shape
         try:
-            own = self.sparse_calibrations.find(sparse_depth.header.frame_id, columns, rows)
-            of_image = self.calibrations.find(image.header.frame_id, width, height)
+            own = self.sparse_calibrations.find(sparse_frame, columns, rows)
+            of_image = self.calibrations.find(image_frame, width, height)
         except MissingCameraInfoError as error:
             raise SizeMismatchError(
                 f"sparse depth is {columns}x{rows}, the image {width}x{height}: publish both in "
                 f"one size, or the calibrations of both, here on camera_info and "
                 f"sparse_depth/camera_info; {error}"
             ) from error
-        return pixels, seen_by(depths, own.intrinsics, of_image.intrinsics)
+        return seen_by(depths, own.intrinsics, of_image.intrinsics)

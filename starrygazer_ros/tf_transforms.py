@@ -8,8 +8,16 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
 
+from starrygazer_ros.cloud_projector import fixed_transform
 from starrygazer_ros.completion import CompletionError
-from starrygazer_ros.transforms import NANOSECONDS, TransformError, matrix_of, require_frames
+from starrygazer_ros.projection_parameters import TF, CloudParameters
+from starrygazer_ros.transforms import (
+    NANOSECONDS,
+    TransformError,
+    Transforms,
+    matrix_of,
+    require_frames,
+)
 
 
 class MissingTf2Error(CompletionError):
@@ -66,3 +74,12 @@ class TfTransforms:
     def destroy(self) -> None:
         """See :class:`Transforms`."""
         self._listener.unregister()
+
+
+def make_transforms(node: Node, values: CloudParameters) -> Transforms:
+    """Where the sensors are by the parameters of a node.
+
+    Raises:
+        MissingTf2Error: that is tf, which is not installed.
+    """
+    return TfTransforms(node) if values.extrinsics_source == TF else fixed_transform(values)

@@ -6,14 +6,15 @@ import pytest
 
 pytest.importorskip("rosbags", reason="rosbags is needed: see requirements/")
 
-from starrygazer_ros.bags.parameters import BagParameters, read_parameters
+from starrygazer_ros.bags.parameters import read_parameters
 from starrygazer_ros.bags.recording import BagError
+from starrygazer_ros.completion_parameters import CompletionParameters
 
 CONFIG = Path(__file__).parents[1] / "config" / "complete.yaml"
 
 
 def test_the_packages_own_file_holds_the_defaults():
-    assert read_parameters(CONFIG, []) == BagParameters() == read_parameters(None, [])
+    assert read_parameters(CONFIG, []) == CompletionParameters() == read_parameters(None, [])
 
 
 def test_assignments_come_after_the_file(tmp_path):

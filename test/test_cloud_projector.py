@@ -222,11 +222,9 @@ def test_compensation_needs_times():
         projector(COMPENSATING).project(cloud([(10, 0, 0)]))
 
 
-def test_other_transforms_are_used_from_the_next_cloud_on():
+def test_another_pose_by_parameters_is_used_from_the_next_cloud_on():
     made = projector()
-    shifted = TO_OPTICAL.copy()
-    shifted[0, 3] = 1.0
-    transforms = Driving()
-    transforms.lookup = lambda *_: shifted
-    made.use(transforms)
-    assert depth_of(made, cloud([(10, 0, 0)])) == {(20, 50): 10}
+    pose = {"extrinsics_source": "parameter", "extrinsics_rotation": (0.5, -0.5, 0.5, 0.5)}
+    for x, column in ((1.0, 50), (-1.0, 30)):
+        made.change(replace(VALUES, extrinsics_translation=(x, 0.0, 0.0), **pose))
+        assert depth_of(made, cloud([(10, 0, 0)])) == {(20, column): 10}

@@ -48,6 +48,7 @@ def test_describes_every_argument(repository):
     assert {argument.name for argument in arguments} == {
         *TOPICS,
         "points_topic",
+        "projection",
         "bag",
         "rviz",
         "rviz_frame",
@@ -106,7 +107,14 @@ def waiting_description(built, repository, tiny_bundle):
 
 @launch_pytest.fixture
 def lidar_description(built, repository, tiny_bundle):
+    # By TF, which needs tf2_ros.
     return describe(repository, "lidar", model=str(tiny_bundle), points_topic="/top/points")
+
+
+@launch_pytest.fixture
+def projecting_description(built, repository, tiny_bundle):
+    given = {"points_topic": "/top/points", "projection": "node"}
+    return describe(repository, "projecting", model=str(tiny_bundle), **given)
 
 
 @launch_pytest.fixture
@@ -155,14 +163,25 @@ def test_starts_a_node_that_waits_to_be_configured(observer):
 
 @pytest.mark.integration
 @pytest.mark.launch(fixture=lidar_description)
-def test_a_points_topic_starts_the_projection_of_the_cloud(observer):
+def test_the_completion_node_projects_a_points_topic_itself(observer):
+    from integration.harness import wait_for
+
+    wait_for(lambda: observer.count_subscribers("/top/points"), "subscriber of the points")
+    wait_for(lambda: observer.count_publishers("/lidar/depth/dense"), "publisher of the depth")
+    assert not observer.count_subscribers(TOPICS["sparse_depth_topic"])
+    assert "projection_node" not in observer.get_node_names()
+
+
+@pytest.mark.integration
+@pytest.mark.launch(fixture=projecting_description)
+def test_a_projection_node_publishes_the_sparse_depth_where_it_is_asked_for(observer):
     from integration.harness import wait_for
 
     wait_for(lambda: observer.count_subscribers("/top/points"), "subscriber of the points")
     wait_for(
         lambda: observer.count_publishers(TOPICS["sparse_depth_topic"]), "projected sparse depth"
     )
-    wait_for(lambda: observer.count_publishers("/lidar/depth/dense"), "publisher of the depth")
+    wait_for(lambda: observer.count_publishers("/projecting/depth/dense"), "publisher of the depth")
 
 
 @pytest.mark.integration
@@ -192,6 +211,7 @@ def test_shuts_down_clean(observer):
         ("params_file:=absent.yaml", "params_file absent.yaml does not exist"),
         ("bag:=absent", "bag absent does not exist"),
         ("rviz:=maybe", "rviz"),
+        ("projection:=outside", "projection"),
         ("log_level:=loud", "log_level"),
     ],
 )

@@ -10,7 +10,9 @@ from integration.harness import image_message, sparse_depth_array, sparse_depth_
 from starrygazer_ros.completion import DepthCompleter
 from starrygazer_ros.completion.resizing import ScaledResult
 from starrygazer_ros.completion_parameters import CompletionParameters
+from starrygazer_ros.messages import image_from_message, sparse_depth_from_message
 from starrygazer_ros.nodes.pair_completer import Pair, PairCompleter
+from starrygazer_ros.pairs import PairReader
 
 
 class FakeOutputs:
@@ -50,6 +52,10 @@ class FakeLogger:
     error = warning
 
 
+def make_reader():
+    return PairReader(image_from_message, sparse_depth_from_message)
+
+
 @pytest.fixture
 def complete_with(tiny_bundle):
     """Completes one good pair with such outputs; what was counted and logged."""
@@ -57,9 +63,10 @@ def complete_with(tiny_bundle):
 
     def complete_with(outputs, with_calibration=True):
         logger = FakeLogger()
-        pairs = PairCompleter(completer, outputs, logger)
+        reader = make_reader()
+        pairs = PairCompleter(reader, completer, outputs, logger)
         if with_calibration:
-            pairs.calibrations.find = lambda *_: object()
+            reader.calibrations.find = lambda *_: object()
         pairs.statistics.count_matched()
         pairs.process(Pair(image_message(), sparse_depth_message(), 0.0))
         return pairs.statistics.snapshot(), logger.lines
@@ -104,7 +111,7 @@ def test_one_pair_sees_one_set_of_parameters(tiny_bundle):
     completer = DepthCompleter.from_bundle(str(tiny_bundle))
     outputs = FakeOutputs()
     outputs.change = lambda values: outputs.published.append(values.depth_encoding)
-    pairs = PairCompleter(completer, outputs, FakeLogger())
+    pairs = PairCompleter(make_reader(), completer, outputs, FakeLogger())
     points = int(np.count_nonzero(sparse_depth_array()))
     changed = CompletionParameters(min_sparse_points=points + 1, depth_encoding="16UC1")
 
@@ -128,7 +135,7 @@ def test_completes_the_pair_that_is_newest_when_its_turn_comes(tiny_bundle):
     outputs.publish_depth = lambda scaled, header: depths.append(
         (scaled.depth[0, 0], header.frame_id)
     )
-    pairs = PairCompleter(completer, outputs, FakeLogger())
+    pairs = PairCompleter(make_reader(), completer, outputs, FakeLogger())
     old, new = (Pair(image_message(grey), sparse_depth_message(), 0.0) for grey in (51, 102))
     old.image.header.frame_id, new.image.header.frame_id = "old", "new"
     in_turn = []

@@ -16,12 +16,13 @@ from starrygazer_ros import __version__
 from starrygazer_ros.bags.assembly import Assembled, assemble
 from starrygazer_ros.bags.completion import BagCompleter, Outcome
 from starrygazer_ros.bags.outputs import OUTPUTS
-from starrygazer_ros.bags.parameters import BagParameters, read_parameters
+from starrygazer_ros.bags.parameters import read_parameters
 from starrygazer_ros.bags.partial import PartialBag
 from starrygazer_ros.bags.recording import BagError, Recording, open_recording
 from starrygazer_ros.bags.topics import InputTopics, choose_topics
 from starrygazer_ros.common_parameters import CommonParameters
 from starrygazer_ros.completion import DepthCompleter
+from starrygazer_ros.completion_parameters import CompletionParameters
 
 EXIT_OK, EXIT_INTERRUPTED = 0, 130
 _BAR_IN_A_LOG = 10.0  # s between two lines
@@ -90,7 +91,7 @@ def _require_free(recording: Recording, output_topics: dict[str, str]) -> None:
 def _job(
     recording: Recording,
     topics: InputTopics,
-    values: BagParameters,
+    values: CompletionParameters,
     completer: DepthCompleter,
     output_topics: dict[str, str],
 ) -> dict[str, Any]:
@@ -129,7 +130,7 @@ def _announce(topics: InputTopics, partial: PartialBag) -> None:
 def _complete(
     recording: Recording,
     topics: InputTopics,
-    values: BagParameters,
+    values: CompletionParameters,
     completer: DepthCompleter,
     partial: PartialBag,
     wanted: tuple[str, ...],

@@ -8,20 +8,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from starrygazer_ros.bags.messages import COMPRESSED_IMAGE, IMAGE
 from starrygazer_ros.bags.outputs import NEED_CALIBRATION, serialized_outputs
-from starrygazer_ros.bags.parameters import BagParameters
 from starrygazer_ros.bags.partial import PartialBag
 from starrygazer_ros.bags.recording import DamagedBagError, Recording, deserialize
 from starrygazer_ros.bags.topics import InputTopics
 from starrygazer_ros.bags.transforms import RecordedTransforms
 from starrygazer_ros.calibration import Calibration, MissingCameraInfoError
-from starrygazer_ros.cloud_projector import CloudProjector
+from starrygazer_ros.cloud_projector import CloudProjector, fixed_transform
 from starrygazer_ros.completion import CompletionError, DepthCompleter
 from starrygazer_ros.completion.resizing import ScaledResult
+from starrygazer_ros.completion_parameters import CompletionParameters
 from starrygazer_ros.compressed import image_from_compressed, sparse_depth_from_compressed
 from starrygazer_ros.matching import IMAGE as IMAGE_QUEUE
 from starrygazer_ros.matching import SPARSE_DEPTH as SPARSE_DEPTH_QUEUE
@@ -29,7 +26,7 @@ from starrygazer_ros.messages import image_from_message, sparse_depth_from_messa
 from starrygazer_ros.pairs import PairReader
 from starrygazer_ros.projection_parameters import TF
 from starrygazer_ros.synchronization import NegativeStampError, PairSynchronizer
-from starrygazer_ros.transforms import FixedTransform, Transforms
+from starrygazer_ros.transforms import Transforms
 
 _READ_IMAGE = {IMAGE: image_from_message, COMPRESSED_IMAGE: image_from_compressed}
 _READ_SPARSE_DEPTH = {
@@ -102,7 +99,7 @@ class BagCompleter:
         self,
         recording: Recording,
         topics: InputTopics,
-        values: BagParameters,
+        values: CompletionParameters,
         completer: DepthCompleter,
         partial: PartialBag,
         wanted: tuple[str, ...],
@@ -114,13 +111,11 @@ class BagCompleter:
         self._completer = completer
         self._partial = partial
         self._wanted = wanted
-        self._projector: CloudProjector | None = None
-        read_sparse_depth = _READ_SPARSE_DEPTH.get(topics.sparse_depth.type)
-        if read_sparse_depth is None:
-            self._projector = CloudProjector(values, self._transforms())
-            read_sparse_depth = self._project
+        sparse_depth = _READ_SPARSE_DEPTH.get(topics.sparse_depth.type)
+        if sparse_depth is None:
             completer.filter_occluded = False  # the projector knows where the LiDAR is
-        self._pairs = PairReader(_READ_IMAGE[topics.image.type], read_sparse_depth)
+            sparse_depth = CloudProjector(values, self._transforms())
+        self._reader = PairReader(_READ_IMAGE[topics.image.type], sparse_depth)
         self._synchronizer = PairSynchronizer(self._on_pair, values.sync_rule(), of_ros=False)
         self._pair: tuple[Any, Any] | None = None
 
@@ -158,9 +153,9 @@ class BagCompleter:
             self._topics.sparse_depth.name: self._synchronizer.add_sparse_depth,
         }
         if self._topics.camera_info is not None:
-            receivers[self._topics.camera_info.name] = self._on_camera_info
+            receivers[self._topics.camera_info.name] = self._reader.calibrations.store
         if self._topics.sparse_camera_info is not None:
-            receivers[self._topics.sparse_camera_info.name] = self._pairs.sparse_calibrations.store
+            receivers[self._topics.sparse_camera_info.name] = self._reader.sparse_calibrations.store
         return receivers
 
     def _calibrate_first(self) -> None:
@@ -178,7 +173,7 @@ class BagCompleter:
     def _transforms(self) -> Transforms:
         values = self._values
         if values.extrinsics_source != TF:
-            return FixedTransform(values.extrinsics_translation, values.extrinsics_rotation)
+            return fixed_transform(values)
         transforms = RecordedTransforms()
         connections = [c for topic in TF_TOPICS for c in self._recording.of_topic(topic)]
         if connections:
@@ -186,15 +181,6 @@ class BagCompleter:
                 message = deserialize(connection, content)
                 transforms.add(message, static=TF_TOPICS[connection.topic])
         return transforms
-
-    def _project(self, message: Any) -> NDArray[np.float32]:
-        assert self._projector is not None
-        return self._projector.project(message).projection.depth
-
-    def _on_camera_info(self, message: Any) -> None:
-        self._pairs.calibrations.store(message)
-        if self._projector is not None:
-            self._projector.store(message)
 
     def _on_pair(self, image: Any, sparse_depth: Any) -> None:
         self._pair = image, sparse_depth
@@ -204,11 +190,11 @@ class BagCompleter:
         if made and self._values.sweeps_count == 1:
             self.outcome.completed += 1
             return
-        pixels, depths = self._pairs.read(image, sparse_depth)  # also what later sweeps build on
+        arrays = self._reader.read(image, sparse_depth)  # also what later sweeps build on
         if not made:
-            result = self._completer.complete(pixels, depths)
-            scaled = ScaledResult(result, pixels, self._values.output_scale)
-            calibration = self._calibration(image.header, pixels.shape[:2])
+            result = self._completer.complete(arrays.image, arrays.sparse_depth)
+            scaled = ScaledResult(result, arrays.image, self._values.output_scale)
+            calibration = self._calibration(image.header, arrays.sparse_depth.shape)
             outputs = serialized_outputs(
                 scaled, image.header, calibration, self._values, self._wanted
             )
@@ -219,7 +205,7 @@ class BagCompleter:
         if not any(output in NEED_CALIBRATION for output in self._wanted):
             return None
         try:
-            return self._pairs.calibrations.find(header.frame_id, size[1], size[0])
+            return self._reader.calibrations.find(header.frame_id, size[1], size[0])
         except MissingCameraInfoError as error:
             self.outcome.explain(error)
             return None

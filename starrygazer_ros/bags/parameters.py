@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,12 @@ import yaml
 from starrygazer_ros.bags.recording import BagError
 from starrygazer_ros.completion_parameters import CompletionParameters
 from starrygazer_ros.parameters import as_declared
-from starrygazer_ros.projection_parameters import CloudParameters
 
 # Sections of a parameters file that concern completion_node.
 _SECTIONS = ("/**", "completion_node", "/completion_node")
 
 
-@dataclass(frozen=True)
-class BagParameters(CompletionParameters, CloudParameters):
-    """Values of the parameters."""
-
-
-def read_parameters(file: Path | None, assignments: Iterable[str]) -> BagParameters:
+def read_parameters(file: Path | None, assignments: Iterable[str]) -> CompletionParameters:
     """Defaults, changed by a file and then by assignments.
 
     Args:
@@ -35,7 +29,7 @@ def read_parameters(file: Path | None, assignments: Iterable[str]) -> BagParamet
     Raises:
         BagError: the file cannot be read, or a name or value is not allowed.
     """
-    entries = {entry.metadata["name"]: entry for entry in fields(BagParameters)}
+    entries = {entry.metadata["name"]: entry for entry in fields(CompletionParameters)}
     given = _of_file(file) if file else {}
     given = {name: value for name, value in given.items() if name in entries}
     for assignment in assignments:
@@ -49,7 +43,7 @@ def read_parameters(file: Path | None, assignments: Iterable[str]) -> BagParamet
         given[name] = _value(assignment, text)
     values = {entries[name].name: as_declared(entries[name], v) for name, v in given.items()}
     try:
-        return replace(BagParameters(), **values)
+        return replace(CompletionParameters(), **values)
     except ValueError as error:
         raise BagError(str(error)) from error
 

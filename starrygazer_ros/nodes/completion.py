@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from starrygazer_ros import completion_diagnostics
+from starrygazer_ros.cloud_projector import CloudProjector
 from starrygazer_ros.completion import DepthCompleter, SharedEngines
-from starrygazer_ros.completion_parameters import CompletionParameters
-from starrygazer_ros.compressed import RAW
+from starrygazer_ros.completion_parameters import POINTS, CompletionParameters
+from starrygazer_ros.compressed import RAW, image_from_compressed, sparse_depth_from_compressed
 from starrygazer_ros.diagnostics import Input, Verdict
 from starrygazer_ros.matching import IMAGE, SPARSE_DEPTH
+from starrygazer_ros.messages import image_from_message, sparse_depth_from_message
 from starrygazer_ros.nodes.managed import ManagedNode
 from starrygazer_ros.nodes.outputs import Outputs
 from starrygazer_ros.nodes.pair_completer import Pair, PairCompleter
 from starrygazer_ros.nodes.watched_input import WatchedInput
+from starrygazer_ros.pairs import PairReader
 from starrygazer_ros.qos import input_profile, subscription_mismatch
 from starrygazer_ros.synchronization import PairSynchronizer
+from starrygazer_ros.tf_transforms import make_transforms
+from starrygazer_ros.transforms import Transforms
 from starrygazer_ros.worker import NewestWorker
 
 SPARSE_CAMERA_INFO = "sparse_depth/camera_info"
@@ -28,9 +33,14 @@ SPARSE_CAMERA_INFO = "sparse_depth/camera_info"
 
 @dataclass(frozen=True)
 class Configured:
-    """What ``configure`` makes and ``free`` frees: the model, calibrations, counters."""
+    """What ``configure`` makes and ``free`` frees: the model, calibrations, counters.
+
+    ``transforms`` are ``None`` where no clouds are projected.
+    """
 
     completer: DepthCompleter
+    reader: PairReader
+    transforms: Transforms | None
     outputs: Outputs
     pairs: PairCompleter
     synchronizer: PairSynchronizer
@@ -71,20 +81,41 @@ class CompletionNode(ManagedNode):
             values.backend,
             values.threads,
             values.min_sparse_points,
-            values.filter_occluded,
+            # Of clouds it is the projector that filters: it knows where the LiDAR is.
+            values.filter_occluded and not self._projects,
             self._shared,
         )
         difference = completer.self_check()
+        transforms = make_transforms(self, values) if self._projects else None
+        reader = self._make_reader(transforms)
         outputs = Outputs(self, values)
         self._configured = Configured(
             completer,
+            reader,
+            transforms,
             outputs,
-            PairCompleter(completer, outputs, self.get_logger()),
+            PairCompleter(reader, completer, outputs, self.get_logger()),
             PairSynchronizer(self._on_pair, values.sync_rule()),
         )
         self.get_logger().info(
             f"model '{completer.bundle.name}' {completer.bundle.version} runs on "
             f"{completer.backend_description}; self-check differs by {difference:.1e}"
+        )
+
+    @property
+    def _projects(self) -> bool:
+        """The sparse depth arrives as point clouds."""
+        return self.values.sparse_depth_transport == POINTS
+
+    def _make_reader(self, transforms: Transforms | None) -> PairReader:
+        """For messages as they arrive by the parameters of the transports."""
+        compressed = self.values.image_transport != RAW
+        read_image = image_from_compressed if compressed else image_from_message
+        if transforms is not None:
+            return PairReader(read_image, CloudProjector(self.values, transforms))
+        compressed = self.values.sparse_depth_transport != RAW
+        return PairReader(
+            read_image, sparse_depth_from_compressed if compressed else sparse_depth_from_message
         )
 
     def activate(self) -> None:
@@ -102,18 +133,23 @@ class CompletionNode(ManagedNode):
         qos = input_profile(self.values)
         image = self._topic("image", self.values.image_transport)
         sparse_depth = self._topic("sparse_depth", self.values.sparse_depth_transport)
-        for name, message_type, topic, callback in (
+        inputs: list[tuple[str, type, str, Callable[[Any], None]]] = [
             ("camera_info", CameraInfo, "camera_info", self._on_camera_info),
-            ("sparse camera_info", CameraInfo, SPARSE_CAMERA_INFO, self._on_sparse_camera_info),
             ("image", *image, self._on_image),
             ("sparse_depth", *sparse_depth, self._on_sparse_depth),
-        ):
+        ]
+        if not self._projects:
+            of_sparse = ("sparse camera_info", CameraInfo, SPARSE_CAMERA_INFO)
+            inputs.append((*of_sparse, self._on_sparse_camera_info))
+        for name, message_type, topic, callback in inputs:
             guarded = self.guarded(callback, pairs.statistics.count_warning)
             self._activation.inputs[name] = WatchedInput(self, message_type, topic, guarded, qos)
         self.get_logger().info(f"active: completes {sparse_depth[1]} with {image[1]}")
 
     def _topic(self, name: str, transport: str) -> tuple[type, str]:
         """Type and topic of an input; image_transport hangs the transport on the resolved name."""
+        if transport == POINTS:
+            return PointCloud2, self.resolve_topic_name("points")
         resolved = self.resolve_topic_name(name)
         return (
             (Image, resolved) if transport == RAW else (CompressedImage, f"{resolved}/{transport}")
@@ -134,6 +170,8 @@ class CompletionNode(ManagedNode):
         """Destroy the publishers, let go of the model."""
         if self._configured is not None:
             self._configured.outputs.destroy()
+            if self._configured.transforms is not None:
+                self._configured.transforms.destroy()
             self._configured = None
 
     def apply(self) -> None:
@@ -148,17 +186,17 @@ class CompletionNode(ManagedNode):
         if self._configured is not None:
             self._configured.synchronizer.add_image(message)
 
-    def _on_sparse_depth(self, message: Image) -> None:
+    def _on_sparse_depth(self, message: Image | CompressedImage | PointCloud2) -> None:
         if self._configured is not None:
             self._configured.synchronizer.add_sparse_depth(message)
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         if self._configured is not None:
-            self._configured.pairs.calibrations.store(message)
+            self._configured.reader.calibrations.store(message)
 
     def _on_sparse_camera_info(self, message: CameraInfo) -> None:
         if self._configured is not None:
-            self._configured.pairs.sparse_calibrations.store(message)
+            self._configured.reader.sparse_calibrations.store(message)
 
     def _on_pair(self, image: Image, sparse_depth: Image) -> None:
         if self._configured is not None and self._activation is not None:
@@ -188,7 +226,7 @@ class CompletionNode(ManagedNode):
         return replace(
             report,
             camera_info=replace(
-                report.camera_info, received=configured.pairs.calibrations.received
+                report.camera_info, received=configured.reader.calibrations.received
             ),
             model=f"{bundle.name} {bundle.version}",
             hashes={"mde": bundle.mde.sha256, "refinement": bundle.refinement.sha256},
@@ -213,5 +251,7 @@ class CompletionNode(ManagedNode):
 
     def _input(self, name: str) -> Input:
         if self._activation is None or name not in self._activation.inputs:
-            return Input(self.resolve_topic_name(name))
+            transport = self.values.sparse_depth_transport
+            points = name == "sparse_depth" and transport == POINTS
+            return Input(self.resolve_topic_name("points" if points else name))
         return self._activation.inputs[name].report()

@@ -8,22 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from rclpy.impl.rcutils_logger import RcutilsLogger
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 
-from starrygazer_ros.calibration import CalibrationCache, MissingCameraInfoError
-from starrygazer_ros.completion import (
-    DepthCompleter,
-    SizeMismatchError,
-    seen_by,
-)
+from starrygazer_ros.completion import DepthCompleter
 from starrygazer_ros.completion.resizing import ScaledResult
 from starrygazer_ros.completion_parameters import CompletionParameters
-from starrygazer_ros.compressed import image_from_compressed, sparse_depth_from_compressed
-from starrygazer_ros.messages import image_from_message, sparse_depth_from_message
 from starrygazer_ros.nodes.faults import FaultLog
 from starrygazer_ros.nodes.outputs import Outputs
+from starrygazer_ros.pairs import PairArrays, PairReader
 from starrygazer_ros.statistics import Statistics
 
 
@@ -32,7 +25,7 @@ class Pair:
     """An image, its sparse depth and when the later one arrived (``time.perf_counter``)."""
 
     image: Image | CompressedImage
-    sparse_depth: Image | CompressedImage
+    sparse_depth: Image | CompressedImage | PointCloud2
     arrival: float
 
 
@@ -40,15 +33,21 @@ class PairCompleter:
     """Completes pairs, whatever is in them.
 
     Args:
+        reader: of the pairs' messages.
         completer: used by the calling thread only.
         outputs: publishers.
         logger: of the node.
     """
 
-    def __init__(self, completer: DepthCompleter, outputs: Outputs, logger: RcutilsLogger) -> None:
+    def __init__(
+        self,
+        reader: PairReader,
+        completer: DepthCompleter,
+        outputs: Outputs,
+        logger: RcutilsLogger,
+    ) -> None:
         self.statistics = Statistics()
-        self.calibrations = CalibrationCache()
-        self.sparse_calibrations = CalibrationCache()
+        self._reader = reader
         self._completer = completer
         self._outputs = outputs
         self._faults = FaultLog(logger)
@@ -88,7 +87,10 @@ class PairCompleter:
         if values is not None and values is not self._applied:
             self._applied = values
             self._completer.min_sparse_points = values.min_sparse_points
-            self._completer.filter_occluded = values.filter_occluded
+            if self._reader.projector is None:
+                self._completer.filter_occluded = values.filter_occluded
+            else:
+                self._reader.projector.change(values)
             self._outputs.change(values)
 
     @contextmanager
@@ -103,66 +105,44 @@ class PairCompleter:
         self, pair: Pair, newest: Callable[[Pair], Pair]
     ) -> tuple[Pair, tuple[int, int], ScaledResult]:
         """Complete, publish and count the newest pair; it, its image's rows and columns, result."""
+        arrays, reading = self._read(pair)  # may wait for a transform, so before its turn
         with self._completer.turn:  # cameras that share the engines take turns
-            pair = newest(pair)
+            chosen = newest(pair)
+            if chosen is not pair:
+                pair = chosen
+                arrays, reading = self._read(pair)
             started = time.perf_counter()
-            image = _image(pair.image)
-            sparse_depth = self._in_pixels_of(image, pair)
-            converted = time.perf_counter()
-            result = self._completer.complete(image, sparse_depth)
+            result = self._completer.complete(arrays.image, arrays.sparse_depth)
             completed = time.perf_counter()
-        scaled = self._outputs.scaled(result, image)
+        scaled = self._outputs.scaled(result, arrays.image)
         self._outputs.publish_depth(scaled, pair.image.header)
         published = time.perf_counter()
         stages = {stage: s for stage, s in result.timings.items() if stage != "total"}
-        points = int(np.count_nonzero(sparse_depth))
+        points = int(np.count_nonzero(arrays.sparse_depth))
         self.statistics.count_completed(
             points,
             {
-                "waiting": started - pair.arrival,
-                "convert": converted - started,
+                "waiting": started - pair.arrival - reading,
+                "convert": reading,
                 **stages,
-                "completer": completed - converted,
+                "completer": completed - started,
                 "publish": published - completed,
                 "node": published - pair.arrival,
             },
-            result.occluded_points,
-            points / sparse_depth.size,
+            result.occluded_points + arrays.hidden,
+            points / arrays.sparse_depth.size,
         )
-        return pair, sparse_depth.shape, scaled
+        return pair, arrays.sparse_depth.shape, scaled
 
-    def _in_pixels_of(self, image: NDArray[np.uint8], pair: Pair) -> NDArray[np.float32]:
-        """The sparse depth; one of another size than the image needs the calibration of both."""
-        sparse_depth = _sparse_depth(pair.sparse_depth)
-        height, width, _ = image.shape
-        if sparse_depth.shape == (height, width):
-            return sparse_depth
-        rows, columns = sparse_depth.shape
-        try:
-            own = self.sparse_calibrations.find(pair.sparse_depth.header.frame_id, columns, rows)
-            of_image = self.calibrations.find(pair.image.header.frame_id, width, height)
-        except MissingCameraInfoError as error:
-            raise SizeMismatchError(
-                f"sparse depth is {columns}x{rows}, the image {width}x{height}: publish both in "
-                f"one size, or the calibrations of both, here on camera_info and "
-                f"sparse_depth/camera_info; {error}"
-            ) from error
-        return seen_by(sparse_depth, own.intrinsics, of_image.intrinsics)
+    def _read(self, pair: Pair) -> tuple[PairArrays, float]:
+        """Arrays of a pair, and the seconds that it took."""
+        started = time.perf_counter()
+        arrays = self._reader.read(pair.image, pair.sparse_depth)
+        return arrays, time.perf_counter() - started
 
     def _publish_calibrated(self, pair: Pair, size: tuple[int, int], scaled: ScaledResult) -> None:
         if self._outputs.calibration_wanted:
             header = pair.image.header
             height, width = size
-            calibration = self.calibrations.find(header.frame_id, width, height)
+            calibration = self._reader.calibrations.find(header.frame_id, width, height)
             self._outputs.publish_calibrated(scaled, header, calibration)
-
-
-def _image(message: Image | CompressedImage) -> NDArray[np.uint8]:
-    compressed = isinstance(message, CompressedImage)
-    return image_from_compressed(message) if compressed else image_from_message(message)
-
-
-def _sparse_depth(message: Image | CompressedImage) -> NDArray[np.float32]:
-    compressed = isinstance(message, CompressedImage)
-    convert = sparse_depth_from_compressed if compressed else sparse_depth_from_message
-    return convert(message)

@@ -18,11 +18,11 @@ from starrygazer_ros.diagnostics import Input, Verdict
 from starrygazer_ros.nodes.managed import ManagedNode
 from starrygazer_ros.nodes.watched_input import WatchedInput
 from starrygazer_ros.output_messages import depth_to_message
-from starrygazer_ros.projection_parameters import TF, ProjectionParameters
+from starrygazer_ros.projection_parameters import ProjectionParameters
 from starrygazer_ros.qos import input_profile, output_profile, subscription_mismatch
 from starrygazer_ros.statistics import Statistics
-from starrygazer_ros.tf_transforms import TfTransforms
-from starrygazer_ros.transforms import FixedTransform, Transforms
+from starrygazer_ros.tf_transforms import make_transforms
+from starrygazer_ros.transforms import Transforms
 from starrygazer_ros.worker import NewestWorker
 
 
@@ -72,18 +72,13 @@ class ProjectionNode(ManagedNode):
 
     def configure(self) -> None:
         """Listen to transforms, create the publisher."""
-        transforms = self._make_transforms()
+        transforms = make_transforms(self, self.values)
         publisher = self.create_lifecycle_publisher(
             Image, "sparse_depth", output_profile(self.values)
         )
         projector = CloudProjector(self.values, transforms)
         self._configured = Configured(transforms, projector, publisher)
         self._camera_infos = 0
-
-    def _make_transforms(self) -> Transforms:
-        if self.values.extrinsics_source == TF:
-            return TfTransforms(self)
-        return FixedTransform(self.values.extrinsics_translation, self.values.extrinsics_rotation)
 
     def activate(self) -> None:
         """Start the worker, subscribe."""
@@ -124,8 +119,6 @@ class ProjectionNode(ManagedNode):
         """Project so from the next cloud on."""
         if self._configured is not None:
             self._configured.projector.change(self.values)
-            if self.values.extrinsics_source != TF:
-                self._configured.projector.use(self._make_transforms())
 
     # Inputs, in the executor's thread: store and return
 

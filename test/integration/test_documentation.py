@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 
 import pytest
 import yaml
@@ -24,6 +25,11 @@ def rows(repository, heading):
     section = (repository / "README.md").read_text(encoding="utf-8").split(f"## {heading}\n")[1]
     table = [line for line in section.split("\n## ")[0].splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:]]
+
+
+def as_yaml(value):
+    python = parameter_value_to_python(value)
+    return list(python) if isinstance(python, array) else python
 
 
 def test_the_topic_table_has_every_topic_with_its_type(running, repository):
@@ -54,10 +60,15 @@ def test_the_parameter_table_has_every_parameter_with_its_default(start_node, re
     request = GetParameters.Request(names=names)
     values = peer.call(GetParameters, "get_parameters", request).values
     running = {
-        name: yaml.safe_dump(parameter_value_to_python(value)).split("\n")[0]
+        name: yaml.safe_dump(as_yaml(value), default_flow_style=True).split("\n")[0]
         for name, value in zip(names, values, strict=True)
     }
-    documented = {row[0].strip("`"): row[1].strip("`") for row in rows(repository, "Parameters")}
+    documented = {
+        row[0].strip("`"): row[1].strip("`")
+        for heading in ("Projection of point clouds", "Parameters")
+        for row in rows(repository, heading)
+        if row[0].startswith("`")
+    }
     # What this test's node was started with.
     documented.update(autostart="false", **{"qos.input_reliability": "reliable"})
     assert running == documented
