@@ -22,7 +22,7 @@ export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 .PHONY: help demo test test-integration test-training train-default train-accurate data-given bench docs clean
 
 help:
-	@echo "make demo   complete a real photograph's depth over ROS 2; results in demo_output/; DEMO='--frames 10': fewer of 60"
+	@echo "make demo   complete a real photograph's depth over ROS 2; results in demo_output/; DEMO='--frames 10': fewer of 60, DEMO='--bag OUT': write a rosbag2"
 	@echo "make test   lint, types, unit and integration tests; ROS=jazzy: on ROS 2 Jazzy instead of Kilted"
 	@echo "make test-training  tests of training/, with PyTorch in .venv-training"
 	@echo "make train-default DATA=folder  train models/default from nothing (hours)"

@@ -25,12 +25,17 @@ INTERRUPTED = 130  # exit code after Ctrl-C
 def main(arguments: list[str] | None = None) -> int:
     """Run the demo; 0 if all went well technically, whoever is more accurate."""
     options = _parser().parse_args(arguments)
+    if options.bag is not None and options.bag.exists():
+        print(f"demo: {options.bag} exists: choose another name, or remove it", file=sys.stderr)
+        return 1
     options.output.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, _terminate)
     try:
         completer = DepthCompleter.from_bundle(options.bundle)
         with tempfile.TemporaryDirectory(prefix="starrygazer_demo_") as folder:
-            run = Run(Exchange(Path(folder)), options.frames, options.bundle, options.output)
+            run = Run(
+                Exchange(Path(folder)), options.frames, options.bundle, options.output, options.bag
+            )
             cut_short = _play(run)
             if cut_short and not run.exchange.depth_stamps():
                 return cut_short
@@ -44,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"\nPictures and numbers: {options.output}{os.sep}")
     for name in ("strip.png", "points.png", "summary.json"):
         print(f"  {name}")
+    if options.bag is not None:
+        print(f"Bag with the inputs and outputs: {options.bag}")
     if cut_short:
         return cut_short
     if not summary["accounted_for"]:
@@ -73,6 +80,13 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("demo_output"),
         metavar="FOLDER",
         help="for pictures, summary and logs; made if missing (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--bag",
+        type=lambda text: Path(text).absolute(),
+        metavar="OUT",
+        help="rosbag2 to write, with all that the camera sent and the node published (about 10 MB "
+        "a frame)",
     )
     return parser
 

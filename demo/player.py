@@ -32,8 +32,9 @@ FASTEST_PERIOD = 0.1  # s
 class Player(Node):
     """Publishes frames and measures how long the node takes to answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, listeners: int) -> None:
         super().__init__("player")
+        self._listeners = listeners
         qos = QoSProfile(depth=topics.QOS_DEPTH, reliability=ReliabilityPolicy.RELIABLE)
         self._topics = FramePublishers(
             self, topics.IMAGE, topics.CAMERA_INFO, topics.SPARSE_DEPTH, qos
@@ -45,8 +46,9 @@ class Player(Node):
 
     @property
     def connected(self) -> bool:
-        """The node subscribes to all three topics and publishes depth."""
-        return self._topics.subscribed and self.count_publishers(topics.DEPTH) > 0
+        """All listeners subscribe to all three topics, and the node publishes depth."""
+        listened = self._topics.subscriptions >= self._listeners
+        return listened and self.count_publishers(topics.DEPTH) > 0
 
     @property
     def waiting(self) -> bool:
@@ -86,10 +88,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--frames", type=int, required=True)
     parser.add_argument("--exchange", type=Path, required=True)
+    parser.add_argument(
+        "--listeners", type=int, default=1, help="subscriptions of each topic to wait for"
+    )
     options = parser.parse_args(arguments)
     exchange = Exchange(options.exchange)
     rclpy.init()
-    player = Player()
+    player = Player(options.listeners)
     executor = SingleThreadedExecutor()
     executor.add_node(player)
     try:

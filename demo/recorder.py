@@ -15,6 +15,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from demo import topics
+from demo.bag import BagRecorder
 from demo.exchange import Cloud, Exchange
 from starrygazer_ros.messages import sparse_depth_from_message
 
@@ -24,7 +25,7 @@ DIAGNOSED = "completion_node"
 class Recorder(Node):
     """Stores the node's outputs as files."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, bag: Path | None) -> None:
         super().__init__("recorder")
         self._exchange = exchange
         self._cloud: PointCloud2 | None = None
@@ -33,11 +34,14 @@ class Recorder(Node):
         self.create_subscription(CameraInfo, topics.DEPTH_CAMERA_INFO, lambda _: None, qos)
         self.create_subscription(PointCloud2, topics.POINTS, self._on_points, qos)
         self.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, qos)
+        self._bag = BagRecorder(self, bag, qos) if bag is not None else None
 
-    def store_cloud(self) -> None:
-        """Store the last point cloud."""
+    def finish(self) -> None:
+        """Store the last point cloud, finish the bag."""
         if self._cloud is not None:
             self._exchange.set_cloud(_unpack(self._cloud))
+        if self._bag is not None:
+            self._bag.close()
 
     def _on_depth(self, message: Image) -> None:
         stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
@@ -61,15 +65,16 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m demo.recorder", description=__doc__, allow_abbrev=False
     )
     parser.add_argument("--exchange", type=Path, required=True)
+    parser.add_argument("--bag", type=Path, help="rosbag2 to write, beside the exchange")
     options = parser.parse_args(arguments)
     rclpy.init()
-    recorder = Recorder(Exchange(options.exchange))
+    recorder = Recorder(Exchange(options.exchange), options.bag)
     try:
         rclpy.spin(recorder)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
-        recorder.store_cloud()
+        recorder.finish()
         recorder.destroy_node()
         rclpy.try_shutdown()
     return 0

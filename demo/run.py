@@ -45,12 +45,14 @@ class Run:
         frames: number of frames to play.
         bundle: name or folder of the model bundle.
         logs: existing folder for the processes' output.
+        bag: rosbag2 to write, None for none.
     """
 
     exchange: Exchange
     frames: int
     bundle: str
     logs: Path
+    bag: Path | None = None
 
     def play(self) -> int | None:
         """Run the three processes.
@@ -71,8 +73,11 @@ class Run:
         at = ["--exchange", str(self.exchange.folder)]
         node_arguments = [*topics.NODE_ARGUMENTS, "-p", f"model:={self.bundle}"]
         frames = ["--frames", str(self.frames)]
+        # The node, and the recorder where it writes a bag.
+        listeners = ["--listeners", "1" if self.bag is None else "2"]
+        bag = [] if self.bag is None else ["--bag", str(self.bag)]
         with (
-            _process("demo.recorder", at, self._log("recorder"), environment) as recorder,
+            _process("demo.recorder", [*at, *bag], self._log("recorder"), environment) as recorder,
             _process(
                 "starrygazer_ros.nodes.completion_node",
                 node_arguments,
@@ -84,7 +89,7 @@ class Run:
             with tqdm(total=self.frames, desc="playing", unit="frame") as bar:
                 try:
                     with _process(
-                        "demo.player", [*frames, *at], self._log("player"), environment
+                        "demo.player", [*frames, *listeners, *at], self._log("player"), environment
                     ) as player:
                         self._watch(player, services, bar)
                 except (DemoStalledError, KeyboardInterrupt):  # what is finished shall be counted

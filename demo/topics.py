@@ -8,6 +8,7 @@ SPARSE_DEPTH = "/lidar/sparse_depth"
 DEPTH = "/depth/dense"
 DEPTH_CAMERA_INFO = "/depth/camera_info"
 POINTS = "/depth/points"
+CONFIDENCE = "/depth/confidence"
 DIAGNOSTICS = "/diagnostics"
 
 # Fast DDS drops large best-effort images between processes (limit near 512 KiB), so all is
@@ -22,6 +23,7 @@ NODE_ARGUMENTS = [
     *("-r", f"depth/dense:={DEPTH}"),
     *("-r", f"depth/camera_info:={DEPTH_CAMERA_INFO}"),
     *("-r", f"depth/points:={POINTS}"),
+    *("-r", f"depth/confidence:={CONFIDENCE}"),
     *("-p", "qos.input_reliability:=reliable"),
     *("-p", f"qos.input_depth:={QOS_DEPTH}"),
     *("-p", f"qos.output_depth:={QOS_DEPTH}"),

@@ -41,10 +41,10 @@ class FramePublishers:
         self._sparse_depth = node.create_publisher(Image, sparse_depth, qos)
 
     @property
-    def subscribed(self) -> bool:
-        """Somebody listens to each of them."""
+    def subscriptions(self) -> int:
+        """How many listen to each of them."""
         publishers = (self._image, self._camera_info, self._sparse_depth)
-        return all(publisher.get_subscription_count() > 0 for publisher in publishers)
+        return min(publisher.get_subscription_count() for publisher in publishers)
 
     def publish_camera_info(self, frame: Frame, header: Header) -> None:
         """Publish the calibration alone."""

@@ -20,11 +20,12 @@ FRAMES = 6
 
 
 def start_demo(
-    repository: Path, output: Path, bundle: Path, frames: int = FRAMES
+    repository: Path, output: Path, bundle: Path, frames: int = FRAMES, bag: Path | None = None
 ) -> subprocess.Popen[str]:
     from integration.harness import next_domain
 
     arguments = ["--frames", str(frames), "--bundle", str(bundle), "--output", str(output)]
+    arguments += ["--bag", str(bag)] if bag else []
     return subprocess.Popen(
         [sys.executable, "-m", "demo", *arguments],
         cwd=repository,
@@ -43,8 +44,10 @@ def end(process: subprocess.Popen[str]) -> None:
     process.communicate(timeout=60)
 
 
-def run_demo(repository: Path, output: Path, bundle: Path) -> subprocess.CompletedProcess[str]:
-    process = start_demo(repository, output, bundle)
+def run_demo(
+    repository: Path, output: Path, bundle: Path, bag: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    process = start_demo(repository, output, bundle, bag=bag)
     try:
         stdout, stderr = process.communicate(timeout=240)
     finally:
@@ -58,7 +61,7 @@ def output(
 ) -> tuple[Path, str]:
     """Folder and console text of one run of the demo."""
     folder = tmp_path_factory.mktemp("demo") / "output"
-    process = run_demo(repository, folder, tiny_bundle)
+    process = run_demo(repository, folder, tiny_bundle, folder.parent / "bag")
     assert process.returncode == 0, process.stderr
     return folder, process.stdout
 
@@ -73,6 +76,32 @@ def test_every_frame_is_completed_or_dropped_for_a_cause(summary: dict[str, Any]
     assert summary["sent"] == FRAMES
     assert summary["completed"] >= 1
     assert summary["sent"] == summary["completed"] + sum(summary["dropped"].values())
+
+
+def test_the_bag_holds_what_was_sent_and_published(
+    output: tuple[Path, str], summary: dict[str, Any], tiny_bundle: Path
+) -> None:
+    from rosbags.rosbag2 import Reader
+
+    from starrygazer_ros.cli import main
+
+    bag = output[0].parent / "bag"
+    with Reader(bag) as reader:
+        counts = {connection.topic: connection.msgcount for connection in reader.connections}
+    assert counts["/camera/image_rect"] == counts["/lidar/sparse_depth"] == FRAMES
+    for topic in ("/depth/dense", "/depth/camera_info", "/depth/points", "/depth/confidence"):
+        assert counts[topic] >= summary["completed"]
+    # Without ROS the same depth comes of it.
+    arguments = [str(bag), str(bag.with_name("offline")), "--sparse-depth", "/lidar/sparse_depth"]
+    options = ["--namespace", "offline", "--outputs", "dense", "-p", f"model:={tiny_bundle}"]
+    assert main(["bag", *arguments, *options]) == 0
+    with Reader(bag.with_name("offline")) as reader:
+        depths: dict[str, list[bytes]] = {"/depth/dense": [], "/offline/depth/dense": []}
+        for connection, _, content in reader.messages():
+            if connection.topic in depths:
+                depths[connection.topic].append(bytes(content)[-640 * 480 * 4 :])  # the pixels
+    assert len(depths["/offline/depth/dense"]) == FRAMES
+    assert set(depths["/depth/dense"]) <= set(depths["/offline/depth/dense"])
 
 
 def test_errors_of_ours_and_both_baselines_are_given(summary: dict[str, Any]) -> None:
