@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import sys
 
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip("rosbags", reason="rosbags is needed: see requirements/")
 
@@ -292,3 +294,47 @@ def test_without_rosbags_it_says_what_to_install(monkeypatch, capsys, tmp_path):
     monkeypatch.setitem(sys.modules, "rosbags.interfaces", None)
     assert main(["bag", "in", str(tmp_path / "out")]) == 2
     assert "pip install rosbags tqdm" in capsys.readouterr().err
+
+
+def forget_types(bag):
+    """As recordings of Humble and before are: no definitions and no hashes of types."""
+    (file,) = bag.glob("*.db3")
+    with sqlite3.connect(file) as database:
+        database.execute("DELETE FROM message_definitions")
+        database.execute("UPDATE topics SET type_description_hash = ''")
+        database.execute("UPDATE topics SET type = 'odd_msgs/msg/Odd' WHERE name = '/chatter'")
+    file = bag / "metadata.yaml"
+    metadata = yaml.safe_load(file.read_text())
+    for topic in metadata["rosbag2_bagfile_information"]["topics_with_message_count"]:
+        del topic["topic_metadata"]["type_description_hash"]
+        if topic["topic_metadata"]["name"] == "/chatter":
+            topic["topic_metadata"]["type"] = "odd_msgs/msg/Odd"
+    file.write_text(yaml.safe_dump(metadata))
+
+
+def test_older_bags_without_type_definitions_are_completed(tmp_path, complete):
+    source = record_drive(tmp_path / "in")
+    forget_types(source)
+    assert complete(source, tmp_path / "out", "--outputs", "dense") == 0
+    copied = [entry for entry in read(tmp_path / "out")[0] if entry[0] != DENSE]
+    assert copied == read(source)[0]
+    assert ("/chatter", "odd_msgs/msg/Odd") in {entry[:2] for entry in copied}
+
+
+def test_a_bag_of_several_files_becomes_one(tmp_path, complete):
+    """rosbag2 splits long recordings."""
+    whole = record_drive(tmp_path / "whole", frames=6)
+    parts = tmp_path / "in"
+    parts.mkdir()
+    shutil.copy(whole / "whole.db3", parts / "in_0.db3")
+    shutil.copy(whole / "whole.db3", parts / "in_1.db3")
+    middle = START + 3 * PERIOD
+    for name, part in (("in_0", "<"), ("in_1", ">=")):
+        with sqlite3.connect(parts / f"{name}.db3") as database:
+            database.execute(f"DELETE FROM messages WHERE NOT timestamp {part} {middle}")
+    metadata = (whole / "metadata.yaml").read_text()
+    metadata = metadata.replace("  - whole.db3", "  - in_0.db3\n  - in_1.db3", 1)
+    (parts / "metadata.yaml").write_text(metadata)
+    assert complete(whole, tmp_path / "of_whole") == 0
+    assert complete(parts, tmp_path / "of_parts") == 0
+    assert read(tmp_path / "of_parts") == read(tmp_path / "of_whole")

@@ -77,3 +77,13 @@ def test_frames_in_a_circle_are_an_error_and_no_endless_loop():
     circle.add(transform(0, "b", "a"), static=True)
     with pytest.raises(TransformError, match="no transform"):
         circle.lookup("c", "a", START, 0)
+
+
+def test_transforms_that_come_late_or_twice_are_sorted_by_stamp():
+    made = RecordedTransforms()
+    for second in (2, 0, 1, 1):
+        made.add(transform(START + second * SECOND, "odom", "base", (second, 0, 0)), static=False)
+    made.add(transform(START + 2 * SECOND, "odom", "base", (4, 0, 0)), static=False)
+    for after, x in ((0, 0), (0.5, 0.5), (1, 1), (1.5, 2.5), (2, 4)):
+        found = made.lookup("odom", "base", START + round(after * SECOND), 0)
+        assert found[0, 3] == pytest.approx(x)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def _assemble(
     assembled = Assembled()
     names = FrameNames(topics)
     with _writer(recording, partial.place_for_bag()) as writer:
-        copies = {_key(c): _copied(writer, c) for c in recording.connections}
+        copies = _copies(writer, recording.connections)
         outputs = {
             output: writer.add_connection(topic, OUTPUT_TYPES[output], typestore=TYPES)
             for output, topic in output_topics.items()
@@ -108,6 +108,18 @@ def _writer(recording: Recording, path: Path) -> Writer:
 
 def _key(connection: Connection) -> tuple[Any, ...]:
     return connection.id, connection.topic, connection.msgtype
+
+
+def _copies(writer: Writer, connections: Iterable[Connection]) -> dict[tuple[Any, ...], Connection]:
+    """Connections of the new bag; those that differ only in their number, as of MCAP, are one."""
+    same: dict[str, Connection] = {}
+    copies = {}
+    for connection in connections:
+        name = repr((connection.topic, connection.msgtype, connection.ext))
+        if name not in same:
+            same[name] = _copied(writer, connection)
+        copies[_key(connection)] = same[name]
+    return copies
 
 
 def _copied(writer: Writer, connection: Connection) -> Connection:

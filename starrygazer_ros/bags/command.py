@@ -62,7 +62,10 @@ def complete_bag(options: argparse.Namespace) -> int:
             outcome = _complete(recording, topics, values, completer, partial, wanted)
             if not outcome.completed:
                 partial.remove()
-                reasons = "; ".join(outcome.reasons.values()) or "no image found a sparse depth"
+                reasons = "; ".join(outcome.reasons.values()) or (
+                    "no image has a sparse depth by the rule of the parameters sync.*: compare the "
+                    "stamps in both headers"
+                )
                 raise BagError(f"no frame of {options.input} could be completed: {reasons}")
             with _bar(recording.message_count, "writing", "message") as on_message:
                 assembled = assemble(recording, topics, partial, output_topics, on_message)

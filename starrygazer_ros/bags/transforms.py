@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from array import array
+from bisect import bisect_left
 from typing import Any
 
 import numpy as np
@@ -11,33 +11,59 @@ from numpy.typing import NDArray
 
 from starrygazer_ros.completion.motion import Trajectory
 from starrygazer_ros.matching import NANOSECONDS, stamp_of
-from starrygazer_ros.transforms import TransformError, matrix_of, require_frames
+from starrygazer_ros.transforms import TransformError, matrix, require_frames
 
 
-@dataclass
 class _Link:
-    """From a frame to its parent: poses by stamp in nanoseconds, one for all times if static."""
+    """From a frame to its parent: poses by stamp, one for all times if static.
 
-    parent: str
-    poses: dict[int, NDArray[np.float64]]
-    static: bool
+    Args:
+        parent: frame.
+        static: it never moves.
+    """
 
-    @cached_property
-    def _stamps(self) -> list[int]:
-        return sorted(self.poses)
+    def __init__(self, parent: str, static: bool) -> None:
+        self.parent = parent
+        self.static = static
+        self._stamps = array("q")  # nanoseconds
+        self._poses = array("d")  # x y z and quaternion x y z w; a drive has millions of them
+        self._sorted = True
 
-    @cached_property
-    def _trajectory(self) -> Trajectory:
-        seconds = np.array([(s - self._stamps[0]) / NANOSECONDS for s in self._stamps])
-        return Trajectory(seconds, np.stack([self.poses[stamp] for stamp in self._stamps]))
+    def add(self, stamp: int, transform: Any) -> None:
+        """Take a geometry_msgs/Transform."""
+        self._sorted = self._sorted and not (self._stamps and stamp <= self._stamps[-1])
+        translation, rotation = transform.translation, transform.rotation
+        self._stamps.append(stamp)
+        self._poses.extend((translation.x, translation.y, translation.z))
+        self._poses.extend((rotation.x, rotation.y, rotation.z, rotation.w))
 
     def at(self, stamp: int) -> NDArray[np.float64] | None:
         """Pose [4, 4] in the parent, between two recorded ones by interpolation, or ``None``."""
         if self.static:
-            return self.poses[self._stamps[-1]]
-        if not self._stamps[0] <= stamp <= self._stamps[-1]:
+            return self._pose(len(self._stamps) - 1)
+        self._sort()
+        after = bisect_left(self._stamps, stamp)
+        if after == len(self._stamps) or stamp < self._stamps[0]:
             return None
-        return self._trajectory.at((stamp - self._stamps[0]) / NANOSECONDS)
+        if self._stamps[after] == stamp:
+            return self._pose(after)
+        start, end = self._stamps[after - 1], self._stamps[after]
+        poses = np.stack([self._pose(after - 1), self._pose(after)])
+        return Trajectory(np.array([0.0, 1.0]), poses).at((stamp - start) / (end - start))
+
+    def _pose(self, index: int) -> NDArray[np.float64]:
+        x, y, z, *rotation = self._poses[7 * index : 7 * index + 7]
+        return matrix((x, y, z), tuple(rotation))
+
+    def _sort(self) -> None:
+        """By stamp; of those with one stamp the last counts."""
+        if self._sorted:
+            return
+        by_stamp = dict(zip(self._stamps, range(len(self._stamps)), strict=True))
+        stamps = sorted(by_stamp)
+        poses = np.array(self._poses).reshape(-1, 7)[[by_stamp[stamp] for stamp in stamps]]
+        self._stamps, self._poses = array("q", stamps), array("d", poses.ravel())
+        self._sorted = True
 
 
 class RecordedTransforms:
@@ -58,8 +84,8 @@ class RecordedTransforms:
             parent, child = (_name(entry.header.frame_id), _name(entry.child_frame_id))
             known = self._links.get(child)
             if known is None or (known.parent, known.static) != (parent, static):
-                known = self._links[child] = _Link(parent, {}, static)
-            known.poses[stamp_of(entry)] = matrix_of(entry.transform)
+                known = self._links[child] = _Link(parent, static)
+            known.add(stamp_of(entry), entry.transform)
 
     def lookup(self, target: str, source: str, stamp: int, timeout: float) -> NDArray[np.float64]:
         """See :class:`~starrygazer_ros.transforms.Transforms`."""
