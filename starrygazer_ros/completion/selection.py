@@ -1,0 +1,71 @@
+"""Which back end runs a bundle here, checked against the bundle's own answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starrygazer_ros import backends
+from starrygazer_ros.backends.names import AUTO, BACKENDS, ONNXRUNTIME
+from starrygazer_ros.completion.bundle import ModelBundle
+from starrygazer_ros.completion.errors import (
+    BackendUnavailableError,
+    InferenceError,
+    SelfCheckError,
+)
+from starrygazer_ros.completion.pipelines import HostPipeline, Pipeline
+from starrygazer_ros.completion.self_check import self_check
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A pipeline that runs here.
+
+    Attributes:
+        pipeline: loaded.
+        notes: why not a back end that would have been better, a sentence each.
+    """
+
+    pipeline: Pipeline
+    notes: tuple[str, ...] = ()
+
+
+def select_pipeline(
+    bundle: ModelBundle, backend: str, threads: int, precision: str = AUTO
+) -> Selection:
+    """Load the back end that is asked for, or the first of ``BACKENDS`` that is usable.
+
+    Args:
+        bundle: a verified model bundle.
+        backend: one of ``BACKENDS``; all but ``auto`` fail instead of giving way to another.
+        threads: CPU threads of one inference.
+        precision: one of :data:`~starrygazer_ros.backends.PRECISIONS`.
+
+    Raises:
+        BackendUnavailableError: the back end is unknown or cannot run here.
+        BundleGraphError: a graph has other inputs or outputs than the contract.
+        SelfCheckError: it computes something else than the bundle says.
+    """
+    if backend not in BACKENDS:
+        raise BackendUnavailableError(
+            f"unknown back end '{backend}': choose one of {', '.join(BACKENDS)}"
+        )
+    if backend != AUTO:
+        return Selection(_load(bundle, backend, threads, precision))
+    notes: list[str] = []
+    for candidate in BACKENDS[1:]:
+        try:
+            return Selection(_load(bundle, candidate, threads, precision), tuple(notes))
+        except (BackendUnavailableError, InferenceError, SelfCheckError) as error:
+            notes.append(f"{candidate}: {error}")
+    raise BackendUnavailableError(f"no back end can run here: {'; '.join(notes)}")
+
+
+def _load(bundle: ModelBundle, backend: str, threads: int, precision: str) -> Pipeline:
+    pipeline = HostPipeline(
+        bundle,
+        backends.load_engine(bundle.mde.path, backend, threads, precision),
+        backends.load_engine(bundle.refinement.path, backend, threads, precision),
+    )
+    if backend != ONNXRUNTIME:  # the reference, which made the golden output
+        self_check(pipeline, bundle)
+    return pipeline
