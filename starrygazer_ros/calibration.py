@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from starrygazer_ros.camera_models import image_size
 from starrygazer_ros.completion import Intrinsics
 from starrygazer_ros.messages import MessageError, intrinsics_from_message
 
@@ -77,6 +78,25 @@ class CalibrationCache:
                 f"(received: {known}): what needs it is left out"
             )
         return calibration
+
+    def find_binned(self, frame_id: str, width: int, height: int) -> Calibration:
+        """Newest calibration whose binning and region of interest give an image of this size.
+
+        If there is none, that of a sensor of this size. Its intrinsics are those of the sensor.
+
+        Raises:
+            MissingCameraInfoError: none of this frame and size; says which ones there are.
+        """
+        with self._lock:
+            newest_first = list(reversed(self._calibrations.values()))
+        for calibration in newest_first:
+            camera_info = calibration.camera_info
+            if (camera_info.header.frame_id, image_size(camera_info)) == (
+                frame_id,
+                (width, height),
+            ):
+                return calibration
+        return self.find(frame_id, width, height)
 
 
 def scaled_matrices(

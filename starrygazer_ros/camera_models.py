@@ -39,13 +39,13 @@ def _rectified(message: CameraInfo) -> Camera:
     projection = np.array(message.p, np.float64).reshape(3, 4)
     if projection[0, 0] == 0:
         projection = np.c_[np.array(message.k, np.float64).reshape(3, 3), np.zeros(3)]
-    width, height = _size(message)
+    width, height = image_size(message)
     return rectified_camera(_to_image(message) @ projection, width, height)
 
 
 def _raw(message: CameraInfo) -> Camera:
     matrix = _to_image(message) @ np.array(message.k, np.float64).reshape(3, 3)
-    width, height = _size(message)
+    width, height = image_size(message)
     intrinsics = Intrinsics(
         float(matrix[0, 0]),
         float(matrix[1, 1]),
@@ -63,7 +63,7 @@ def _raw(message: CameraInfo) -> Camera:
     )
 
 
-def _size(message: CameraInfo) -> tuple[int, int]:
+def image_size(message: CameraInfo) -> tuple[int, int]:
     """Width and height of the image; those of the message are of the sensor."""
     width, height = message.roi.width or message.width, message.roi.height or message.height
     return width // max(1, message.binning_x), height // max(1, message.binning_y)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,8 +86,12 @@ class CloudProjector:
         if values.extrinsics_source != TF:
             self._transforms = fixed_transform(values)
 
-    def project(self, message: PointCloud2) -> ProjectedCloud:
+    def project(self, message: PointCloud2, wait: bool = True) -> ProjectedCloud:
         """Sparse depth of a cloud.
+
+        Args:
+            message: the cloud.
+            wait: for transforms that have not come yet, up to ``extrinsics.timeout`` each.
 
         Raises:
             MissingCameraInfoError: no usable camera_info has arrived.
@@ -96,7 +100,7 @@ class CloudProjector:
             NoPointsInImageError: nothing of the cloud is in the image.
             MessageError: another one of its subclasses: the cloud is malformed.
         """
-        values = self._values
+        values = self._values if wait else replace(self._values, extrinsics_timeout=0.0)
         camera_frame, camera = self._camera(values)
         if message.header.stamp.sec < 0:
             raise NegativeStampError(

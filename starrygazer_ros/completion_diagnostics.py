@@ -59,7 +59,7 @@ def assess(report: Report, previous: Report, limits: CommonParameters) -> Verdic
     return (
         diagnostics.of_input(report.image, previous.image)
         or diagnostics.of_input(report.sparse_depth, previous.sparse_depth)
-        or _of_pairs(report.counts, previous.counts, report.output_mismatch)
+        or _of_pairs(report, previous)
         or _of_warnings(report, previous)
         or diagnostics.of_stamps(inputs, limits)
         or diagnostics.of_latency(report.counts.latencies.get("node"), limits)
@@ -68,23 +68,27 @@ def assess(report: Report, previous: Report, limits: CommonParameters) -> Verdic
     )
 
 
-def _of_pairs(now: Snapshot, before: Snapshot, output_mismatch: str) -> Verdict | None:
+def _of_pairs(report: Report, previous: Report) -> Verdict | None:
     """Verdict on pairs that did not become depth; ``None`` if some did and none failed."""
+    now, before = report.counts, previous.counts
     completed = now.completed - before.completed
     failed = now.failures - before.failures
     if failed:
-        causes = ", ".join(_grown(now.failed, before.failed))
+        causes = _grown(now.failed, before.failed)
         level = DiagnosticStatus.WARN if completed else DiagnosticStatus.ERROR
-        return level, f"{failed} of {failed + completed} pairs failed: {causes}"
+        return level, (
+            f"{failed} of {failed + completed} pairs failed: {', '.join(causes)}"
+            + _why_no_calibration(causes, report.camera_info)
+        )
     if now.matched == before.matched:
         return DiagnosticStatus.WARN, (
             "no image has a sparse depth by the rule of the parameters sync.*: compare the stamps "
-            "of both topics"
+            f"on {report.image.topic} and {report.sparse_depth.topic}"
         )
-    if output_mismatch:
+    if report.output_mismatch:
         return DiagnosticStatus.WARN, (
-            f"an output does not get through: {output_mismatch}; make both match, here with the "
-            "parameters qos.*"
+            f"an output does not get through: {report.output_mismatch}; make both match, here with "
+            "the parameters qos.*"
         )
     if now.unwanted > before.unwanted:
         return DiagnosticStatus.OK, "idle: nobody is subscribed to an output"
@@ -98,11 +102,14 @@ def _of_warnings(report: Report, previous: Report) -> Verdict | None:
     causes = _grown(report.counts.warnings, previous.counts.warnings)
     if not causes:
         return None
-    message = f"depth is published, but: {', '.join(causes)}"
-    silent = diagnostics.of_input(report.camera_info, Input(report.camera_info.topic))
-    if NO_CAMERA_INFO in causes and silent is not None:
-        message += f"; {silent[1]}"
-    return DiagnosticStatus.WARN, message
+    reason = _why_no_calibration(causes, report.camera_info)
+    return DiagnosticStatus.WARN, f"depth is published, but: {', '.join(causes)}{reason}"
+
+
+def _why_no_calibration(causes: list[str], camera_info: Input) -> str:
+    """What to add to a sentence that names the causes, if the topic has been silent so far."""
+    silent = diagnostics.of_input(camera_info, Input(camera_info.topic))
+    return f"; {silent[1]}" if NO_CAMERA_INFO in causes and silent is not None else ""
 
 
 def _of_rates(report: Report, previous: Report, limits: CommonParameters) -> Verdict | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from starrygazer_ros.calibration import CalibrationCache, MissingCameraInfoError
 from starrygazer_ros.cloud_projector import CloudProjector
 from starrygazer_ros.completion import SizeMismatchError, seen_by
+from starrygazer_ros.completion.projection import Projection
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,13 @@ class PairArrays:
         image: uint8 [H, W, 3] RGB.
         sparse_depth: float32 [H, W] metres, 0 = none.
         hidden: points of a cloud that the camera cannot see from its place and that are left out.
+        timings: seconds per stage, ``convert`` and with a cloud ``projection``.
     """
 
     image: NDArray[np.uint8]
     sparse_depth: NDArray[np.float32]
     hidden: int = 0
+    timings: Mapping[str, float] = field(default_factory=dict)
 
 
 class PairReader:
@@ -54,37 +58,57 @@ class PairReader:
         self._read_image = read_image
         self._read_sparse_depth = None if isinstance(sparse_depth, CloudProjector) else sparse_depth
 
-    def read(self, image: Any, sparse_depth: Any) -> PairArrays:
+    def read(self, image: Any, sparse_depth: Any, wait: bool = True) -> PairArrays:
         """Arrays of a pair of messages.
 
+        Args:
+            image: message of the image.
+            sparse_depth: message of the sparse depth or cloud.
+            wait: for transforms that have not come yet.
+
         Raises:
+            TransformError: where the LiDAR was is not known, or not yet.
             MissingCameraInfoError: a cloud cannot be projected without the image's calibration.
             SizeMismatchError: the sizes differ, and the calibrations that would help are missing.
             MessageError: another one of its subclasses: a message cannot be used.
         """
+        started = time.perf_counter()
         pixels = self._read_image(image)
         if self.projector is not None:
-            return self._projected(pixels, image.header.frame_id, sparse_depth, self.projector)
+            converted = time.perf_counter()
+            projection = self._project(pixels, image, sparse_depth, self.projector, wait)
+            timings = {
+                "convert": converted - started,
+                "projection": time.perf_counter() - converted,
+            }
+            return PairArrays(pixels, projection.depth, projection.hidden, timings)
         assert self._read_sparse_depth is not None
         depths = self._read_sparse_depth(sparse_depth)
         if depths.shape != pixels.shape[:2]:
             frames = image.header.frame_id, sparse_depth.header.frame_id
             depths = self._resized(depths, pixels.shape, *frames)
-        return PairArrays(pixels, depths)
+        return PairArrays(pixels, depths, timings={"convert": time.perf_counter() - started})
 
-    def _projected(
-        self, pixels: NDArray[np.uint8], frame: str, cloud: Any, projector: CloudProjector
-    ) -> PairArrays:
+    def _project(
+        self,
+        pixels: NDArray[np.uint8],
+        image: Any,
+        cloud: Any,
+        projector: CloudProjector,
+        wait: bool,
+    ) -> Projection:
+        """Sparse depth of a cloud in the pixels of an image, by that image's calibration."""
         height, width, _ = pixels.shape
-        projector.store(self.calibrations.find(frame, width, height).camera_info)
-        projection = projector.project(cloud).projection
+        calibration = self.calibrations.find_binned(image.header.frame_id, width, height)
+        projector.store(calibration.camera_info)
+        projection = projector.project(cloud, wait).projection
         if projection.depth.shape != (height, width):
             rows, columns = projection.depth.shape
             raise SizeMismatchError(
                 f"camera_info describes an image of {columns}x{rows} by its binning and region of "
                 f"interest, the image is {width}x{height}: correct it in the camera driver"
             )
-        return PairArrays(pixels, projection.depth, projection.hidden)
+        return projection
 
     def _resized(
         self,

@@ -178,6 +178,23 @@ def test_sweeps_are_projected_together_from_where_the_lidar_is():
     assert len(depth_of(made, cloud([(10, 1, 0)], START + SECOND // 5))) == 2
 
 
+def test_a_cloud_that_several_images_get_keeps_the_sweeps_before_it():
+    made = projector(MOVING, Driving(speed=20.0))
+    made.project(cloud([(30.0, 0, 0)]))
+    message = cloud([(10, -1, 0)], START + SECOND // 10)
+    for _ in range(2):
+        assert depth_of(made, message) == {(20, 50): 10, (20, 40): 28}
+
+
+def test_waits_for_a_transform_only_if_it_may():
+    transforms = Driving()
+    made = projector(replace(MOVING, extrinsics_timeout=0.3), transforms)
+    made.project(cloud([(10, 0, 0)]), wait=False)
+    assert {timeout for *_, timeout in transforms.asked} == {0.0}
+    made.project(cloud([(10, 0, 0)], START + 1))
+    assert {timeout for *_, timeout in transforms.asked} == {0.0, 0.3}
+
+
 def test_a_sweep_of_another_lidar_starts_anew():
     made = projector(MOVING)
     made.project(cloud([(30, 0, 0)]))

@@ -39,7 +39,31 @@ NO_CALIBRATION = Snapshot(matched=9, completed=9, warnings={"no_camera_info": 9}
             ERROR,
             "nothing can arrive on /image: /camera publishes …",
         ),
-        (replace(GOOD, counts=Snapshot()), WARN, "sync.*"),
+        (
+            replace(GOOD, counts=Snapshot()),
+            WARN,
+            "sync.*: compare the stamps on /image and /sparse",
+        ),
+        (
+            replace(GOOD, sparse_depth=Input("/points", received=10), counts=Snapshot()),
+            WARN,
+            "on /image and /points",
+        ),
+        (
+            # Point clouds cannot be projected without it.
+            replace(
+                GOOD,
+                counts=Snapshot(matched=9, failed={"no_camera_info": 9}),
+                camera_info=Input("/camera_info", mismatch="/camera publishes …"),
+            ),
+            ERROR,
+            "9 of 9 pairs failed: no_camera_info; nothing can arrive on /camera_info: /camera pub",
+        ),
+        (
+            replace(GOOD, counts=Snapshot(matched=9, failed={"no_camera_info": 9})),
+            ERROR,
+            "no_camera_info",
+        ),
         (
             replace(
                 GOOD,

@@ -1,18 +1,30 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is needed: see requirements/")
 
+from sensor_msgs.msg import CameraInfo, PointCloud2, PointField
+
 from bundles import expected_depth
-from integration.harness import image_message, sparse_depth_array, sparse_depth_message
+from integration.harness import (
+    HEIGHT,
+    WIDTH,
+    image_message,
+    sparse_depth_array,
+    sparse_depth_message,
+)
+from starrygazer_ros.cloud_projector import CloudProjector
 from starrygazer_ros.completion import DepthCompleter
 from starrygazer_ros.completion.resizing import ScaledResult
 from starrygazer_ros.completion_parameters import CompletionParameters
 from starrygazer_ros.messages import image_from_message, sparse_depth_from_message
 from starrygazer_ros.nodes.pair_completer import Pair, PairCompleter
 from starrygazer_ros.pairs import PairReader
+from starrygazer_ros.transforms import TransformError
 
 
 class FakeOutputs:
@@ -148,6 +160,107 @@ def test_completes_the_pair_that_is_newest_when_its_turn_comes(tiny_bundle):
     pairs.process(old, newest)
     assert in_turn == [True]
     assert depths == [(pytest.approx(expected_depth(sparse_depth_array(), 102)), "new")]
+
+
+class LateTransforms:
+    """Those of the newest cloud have not come yet: only who waits gets them."""
+
+    def __init__(self):
+        self.late = False
+        self.timeouts = []
+
+    def lookup(self, target, source, stamp, timeout):
+        self.timeouts.append(timeout)
+        if self.late and not timeout:
+            raise TransformError("not yet")
+        return np.eye(4)
+
+
+def cloud_message(depth=3.0):
+    """Eight points around the optical axis."""
+    values = np.array([(x / 10, y / 10, depth) for x in range(4) for y in range(2)], np.float32)
+    message = PointCloud2(height=1, width=8, point_step=12, row_step=96)
+    message.fields = [
+        PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+        for i, name in enumerate("xyz")
+    ]
+    message.header.frame_id = "lidar"
+    message.data.frombytes(values.tobytes())
+    return message
+
+
+@pytest.fixture
+def projecting(tiny_bundle):
+    """Completes clouds: pairs, transforms, and stamps of what was published."""
+    completer = DepthCompleter.from_bundle(str(tiny_bundle), filter_occluded=False)
+    transforms, outputs, published = LateTransforms(), FakeOutputs(), []
+    outputs.publish_depth = lambda _, header: published.append(header.frame_id)
+    outputs.change = lambda _: None
+    values = CompletionParameters(extrinsics_timeout=0.3)
+    reader = PairReader(image_from_message, CloudProjector(values, transforms))
+    for frame in ("old", "new"):
+        info = CameraInfo(width=WIDTH, height=HEIGHT)
+        info.header.frame_id = frame
+        info.k = [80.0, 0.0, WIDTH / 2, 0.0, 80.0, HEIGHT / 2, 0.0, 0.0, 1.0]
+        reader.calibrations.store(info)
+    logger = FakeLogger()
+    return PairCompleter(reader, completer, outputs, logger), transforms, published, completer
+
+
+def cloud_pair(frame):
+    pair = Pair(image_message(), cloud_message(), time.perf_counter())
+    pair.image.header.frame_id = frame
+    return pair
+
+
+def test_a_cloud_is_projected_and_its_time_is_a_stage(projecting):
+    pairs, transforms, published, _ = projecting
+    pairs.process(cloud_pair("old"))
+    counts = pairs.statistics.snapshot()
+    assert (published, counts.completed, counts.sparse_points) == (["old"], 1, 8)
+    assert {"waiting", "convert", "projection", "completer", "node"} <= set(counts.latencies)
+    stages = ("waiting", "convert", "projection", "completer", "publish")
+    total = sum(counts.latencies[stage].p50 for stage in stages)
+    assert total == pytest.approx(counts.latencies["node"].p50, abs=2e-3)
+    assert transforms.timeouts == [0.3]
+
+
+@pytest.mark.parametrize(("late", "completed"), [(False, "new"), (True, "old")])
+def test_nobody_waits_for_a_transform_while_it_is_a_cameras_turn(projecting, late, completed):
+    pairs, transforms, published, completer = projecting
+    turns = []
+
+    def newest(_):
+        transforms.late = late
+        turns.append(completer.turn._owner is not None)
+        return cloud_pair("new")
+
+    pairs.process(cloud_pair("old"), newest)
+    assert turns == [True]
+    assert transforms.timeouts == [0.3, 0.0]
+    assert published == [completed]
+    counts = pairs.statistics.snapshot()
+    assert (counts.completed, counts.failed) == (1, {})
+
+
+def test_a_cloud_that_cannot_be_projected_is_counted_by_its_cause(projecting):
+    pairs, *_ = projecting
+    malformed = cloud_pair("old")
+    malformed.sparse_depth.fields[0].name = "a"
+    pairs.process(malformed)
+    pairs.process(cloud_pair("elsewhere"))
+    assert pairs.statistics.snapshot().failed == {"point_fields": 1, "no_camera_info": 1}
+    pairs.process(cloud_pair("old"))
+    assert pairs.statistics.snapshot().completed == 1
+
+
+def test_filters_clouds_once_where_the_place_of_the_lidar_is_known(projecting):
+    pairs, _, _, completer = projecting
+    for wanted in (False, True):
+        pairs.change(CompletionParameters(filter_occluded=wanted))
+        pairs.process(cloud_pair("old"))
+        assert not completer.filter_occluded
+        assert pairs._reader.projector._values.filter_occluded is wanted
 
 
 def test_trouble_with_the_depth_is_a_failure(complete_with):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -47,10 +48,10 @@ def cloud(points):
     )
 
 
-def projecting(values=None):
-    values = values or CloudParameters(extrinsics_source="parameter", filter_occluded=False)
+def projecting(image=IMAGE):
+    values = CloudParameters(extrinsics_source="parameter", filter_occluded=False)
     still = FixedTransform((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
-    return PairReader(lambda _: IMAGE, CloudProjector(values, still))
+    return PairReader(lambda _: image, CloudProjector(values, still))
 
 
 def test_arrays_of_one_size_stay_as_they_are():
@@ -90,8 +91,38 @@ def test_a_cloud_is_projected_by_the_calibration_of_its_image():
         assert depth.max() == 4
 
 
+def test_a_cloud_is_projected_into_a_binned_part_of_the_sensor():
+    part = SimpleNamespace(x_offset=4, y_offset=2, width=20, height=16, do_rectify=False)
+    reader = projecting(image=IMAGE[:8, :10])
+    reader.calibrations.store(camera_info(binning_x=2, binning_y=2, roi=part))
+    arrays = reader.read(message(), cloud([(0.0, 0.0, 2)]))
+    assert arrays.sparse_depth.shape == (8, 10)
+    # The optical axis meets the sensor at 14.5, 9.5: (14.5 - 4) / 2 and (9.5 - 2) / 2.
+    assert np.argwhere(arrays.sparse_depth).tolist() == [[4, 5]]
+
+
 def test_an_image_that_is_not_that_of_its_binning_is_refused():
     reader = projecting()
     reader.calibrations.store(camera_info(binning_x=2, binning_y=2))
     with pytest.raises(SizeMismatchError, match="image of 15x10 by its binning"):
         reader.read(message(), cloud([(0.1, 0.1, 2)]))
+
+
+def test_tells_what_reading_and_projecting_took():
+    depth = np.eye(HEIGHT, WIDTH, dtype=np.float32)
+    arrays = PairReader(lambda _: IMAGE, lambda _: depth).read(message(), message())
+    assert set(arrays.timings) == {"convert"}
+    reader = projecting()
+    reader.calibrations.store(camera_info())
+    reader.projector.project = taking(0.02, reader.projector.project)
+    arrays = reader.read(message(), cloud([(0.1, 0.1, 2)]))
+    assert set(arrays.timings) == {"convert", "projection"}
+    assert 0 <= arrays.timings["convert"] < 0.02 <= arrays.timings["projection"]
+
+
+def taking(seconds, function):
+    def slowed(*arguments, **named):
+        time.sleep(seconds)
+        return function(*arguments, **named)
+
+    return slowed

@@ -131,13 +131,16 @@ class SweepAccumulator:
     def add(self, sweep: Sweep) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """Add a sweep; all points that are kept and where each was measured from.
 
-        A sweep that is not newer than the last one starts anew, as after a bag that loops.
+        A sweep that is older than the last one starts anew, as after a bag that loops; one of the
+        same stamp takes its place, because several images may get one cloud.
 
         Returns:
             points and origins, float [N, 3] each, in the frame of the new sweep.
         """
-        if self._sweeps and sweep.stamp <= self._sweeps[-1].stamp:
+        if self._sweeps and sweep.stamp < self._sweeps[-1].stamp:
             self.clear()
+        elif self._sweeps and sweep.stamp == self._sweeps[-1].stamp:
+            self._sweeps.pop()
         self._sweeps.append(sweep)
         now_from_fixed = np.linalg.inv(sweep.pose)
         points, origins = [], []

@@ -18,6 +18,7 @@ from starrygazer_ros.nodes.faults import FaultLog
 from starrygazer_ros.nodes.outputs import Outputs
 from starrygazer_ros.pairs import PairArrays, PairReader
 from starrygazer_ros.statistics import Statistics
+from starrygazer_ros.transforms import TransformError
 
 
 @dataclass(frozen=True)
@@ -105,25 +106,24 @@ class PairCompleter:
         self, pair: Pair, newest: Callable[[Pair], Pair]
     ) -> tuple[Pair, tuple[int, int], ScaledResult]:
         """Complete, publish and count the newest pair; it, its image's rows and columns, result."""
-        arrays, reading = self._read(pair)  # may wait for a transform, so before its turn
+        # May wait for a transform, so before its turn.
+        arrays = self._reader.read(pair.image, pair.sparse_depth)
         with self._completer.turn:  # cameras that share the engines take turns
-            chosen = newest(pair)
-            if chosen is not pair:
-                pair = chosen
-                arrays, reading = self._read(pair)
+            pair, arrays = self._newer(newest(pair), pair, arrays)
             started = time.perf_counter()
             result = self._completer.complete(arrays.image, arrays.sparse_depth)
             completed = time.perf_counter()
         scaled = self._outputs.scaled(result, arrays.image)
         self._outputs.publish_depth(scaled, pair.image.header)
         published = time.perf_counter()
+        reading = sum(arrays.timings.values())
         stages = {stage: s for stage, s in result.timings.items() if stage != "total"}
         points = int(np.count_nonzero(arrays.sparse_depth))
         self.statistics.count_completed(
             points,
             {
                 "waiting": started - pair.arrival - reading,
-                "convert": reading,
+                **arrays.timings,
                 **stages,
                 "completer": completed - started,
                 "publish": published - completed,
@@ -134,11 +134,17 @@ class PairCompleter:
         )
         return pair, arrays.sparse_depth.shape, scaled
 
-    def _read(self, pair: Pair) -> tuple[PairArrays, float]:
-        """Arrays of a pair, and the seconds that it took."""
-        started = time.perf_counter()
-        arrays = self._reader.read(pair.image, pair.sparse_depth)
-        return arrays, time.perf_counter() - started
+    def _newer(self, newer: Pair, pair: Pair, arrays: PairArrays) -> tuple[Pair, PairArrays]:
+        """The newer pair if that can be read at once, else the one that has been read.
+
+        The other cameras wait meanwhile: they must not wait for this one's transforms, too.
+        """
+        if newer is pair:
+            return pair, arrays
+        try:
+            return newer, self._reader.read(newer.image, newer.sparse_depth, wait=False)
+        except TransformError:
+            return pair, arrays
 
     def _publish_calibrated(self, pair: Pair, size: tuple[int, int], scaled: ScaledResult) -> None:
         if self._outputs.calibration_wanted:
