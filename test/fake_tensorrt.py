@@ -69,7 +69,7 @@ class FakeTensorRt:
 
     __name__ = "tensorrt"
 
-    def __init__(self, version: str = "10.3.0", **faults: Any) -> None:
+    def __init__(self, version: str = "10.3.0", **faults: Any) -> None:  # noqa: C901
         self.__version__ = version
         self.faults = faults
         self.builds: list[str] = []
@@ -108,7 +108,7 @@ class FakeTensorRt:
             def build_serialized_network(self, network: Any, config: Any) -> Any:
                 if fake.faults.get("out_of_memory"):
                     self._logger.log(ILogger.WARNING, "not this")
-                    self._logger.log(ILogger.ERROR, "Requested amount of GPU memory\n (9 bytes) ...")
+                    self._logger.log(ILogger.ERROR, "Requested amount of GPU memory\n (9 bytes)")
                     return None
                 monitor = config.progress_monitor
                 monitor.phase_start("Building Engine", None, 2)

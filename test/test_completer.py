@@ -207,7 +207,7 @@ def test_min_sparse_points_is_the_least_that_is_accepted(tiny_bundle: Path) -> N
 
 
 def test_refuses_an_unknown_back_end(tiny_bundle: Path) -> None:
-    with pytest.raises(BackendUnavailableError, match="choose one of auto, onnxruntime"):
+    with pytest.raises(BackendUnavailableError, match=r"choose one of auto, .*, onnxrun"):
         DepthCompleter.from_bundle(tiny_bundle, backend="cuda")
 
 

@@ -53,6 +53,8 @@ def complete_bag(options: argparse.Namespace) -> int:
             values.threads,
             values.min_sparse_points,
             values.filter_occluded,
+            options=values.engine_options(),
+            say=_say,
         )
         completer.self_check()
         job = _job(recording, topics, values, completer, output_topics)

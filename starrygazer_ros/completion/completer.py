@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from starrygazer_ros.backends.names import AUTO
+from starrygazer_ros.backends.options import EngineOptions, Say, say_nothing
 from starrygazer_ros.completion.bundle import ModelBundle
 from starrygazer_ros.completion.engines import Engines, SharedEngines
 from starrygazer_ros.completion.errors import (
@@ -21,6 +21,7 @@ from starrygazer_ros.completion.errors import (
 )
 from starrygazer_ros.completion.occlusion import occluded_points
 from starrygazer_ros.completion.pipelines import Prediction
+from starrygazer_ros.completion.selection import DEFAULT_OPTIONS
 from starrygazer_ros.completion.self_check import self_check
 from starrygazer_ros.completion.stage_clock import StageClock
 from starrygazer_ros.fair_lock import FairLock
@@ -64,8 +65,8 @@ class DepthCompleter:
             of them, see :func:`~starrygazer_ros.completion.occlusion.occluded_points`.
         shared: where engines that others use already come from; ``None`` loads them for this
             completer alone.
-        precision: what the back end computes in, one of
-            :data:`~starrygazer_ros.backends.PRECISIONS`.
+        options: precision of the back end, and sizes and memory on a GPU.
+        say: is told what takes long while the engines are loaded.
 
     Raises:
         BackendUnavailableError: the back end cannot run here.
@@ -82,7 +83,8 @@ class DepthCompleter:
         min_sparse_points: int = DEFAULT_MIN_SPARSE_POINTS,
         filter_occluded: bool = True,
         shared: SharedEngines | None = None,
-        precision: str = AUTO,
+        options: EngineOptions = DEFAULT_OPTIONS,
+        say: Say = say_nothing,
     ) -> None:
         if threads < 1:
             raise ValueError(f"threads must be at least 1, got {threads}")
@@ -92,7 +94,7 @@ class DepthCompleter:
         self.min_sparse_points = min_sparse_points
         self.filter_occluded = filter_occluded
         load = Engines if shared is None else shared.load
-        self._engines = load(bundle, backend, threads, precision)
+        self._engines = load(bundle, backend, threads, options, say)
 
     @classmethod
     def from_bundle(
@@ -103,7 +105,8 @@ class DepthCompleter:
         min_sparse_points: int = DEFAULT_MIN_SPARSE_POINTS,
         filter_occluded: bool = True,
         shared: SharedEngines | None = None,
-        precision: str = AUTO,
+        options: EngineOptions = DEFAULT_OPTIONS,
+        say: Say = say_nothing,
     ) -> DepthCompleter:
         """Load a bundle by name (``"default"``) or folder; see the constructor.
 
@@ -112,7 +115,9 @@ class DepthCompleter:
             BackendUnavailableError: the back end cannot run here.
         """
         bundle = ModelBundle.load(name_or_path)
-        return cls(bundle, backend, threads, min_sparse_points, filter_occluded, shared, precision)
+        return cls(
+            bundle, backend, threads, min_sparse_points, filter_occluded, shared, options, say
+        )
 
     @property
     def backend_description(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from weakref import WeakValueDictionary
 
-from starrygazer_ros.backends.names import AUTO
+from starrygazer_ros.backends.options import EngineOptions, Say, say_nothing
 from starrygazer_ros.completion.bundle import ModelBundle
 from starrygazer_ros.completion.selection import select_pipeline
 from starrygazer_ros.fair_lock import FairLock
@@ -18,7 +18,8 @@ class Engines:
         bundle: a verified model bundle.
         backend: ``auto`` or the name of a back end.
         threads: CPU threads of one inference.
-        precision: ``auto`` or what the back end is to compute in.
+        options: precision, and sizes and memory on a GPU.
+        say: is told what takes long.
 
     Attributes:
         pipeline: runs them.
@@ -32,16 +33,21 @@ class Engines:
     """
 
     def __init__(
-        self, bundle: ModelBundle, backend: str, threads: int, precision: str = AUTO
+        self,
+        bundle: ModelBundle,
+        backend: str,
+        threads: int,
+        options: EngineOptions,
+        say: Say = say_nothing,
     ) -> None:
         self.turn = FairLock()
-        selection = select_pipeline(bundle, backend, threads, precision)
+        selection = select_pipeline(bundle, backend, threads, options, say)
         self.pipeline = selection.pipeline
         self.notes = selection.notes
 
 
 class SharedEngines:
-    """Gives the same :class:`Engines` to all who want the same, precision included.
+    """Gives the same :class:`Engines` to all who want the same, options included.
 
     They are freed when the last completer that uses them is; this object itself keeps none.
     """
@@ -55,13 +61,18 @@ class SharedEngines:
         return len(self._loaded)
 
     def load(
-        self, bundle: ModelBundle, backend: str, threads: int, precision: str = AUTO
+        self,
+        bundle: ModelBundle,
+        backend: str,
+        threads: int,
+        options: EngineOptions,
+        say: Say = say_nothing,
     ) -> Engines:
         """Those in use, else new ones; see :class:`Engines`."""
         # By hash, because the files of a folder may have been replaced since.
-        key = (bundle.mde.sha256, bundle.refinement.sha256, backend, threads, precision)
+        key = (bundle.mde.sha256, bundle.refinement.sha256, backend, threads, options)
         with self._lock:
             engines = self._loaded.get(key)
             if engines is None:
-                engines = self._loaded[key] = Engines(bundle, backend, threads, precision)
+                engines = self._loaded[key] = Engines(bundle, backend, threads, options, say)
             return engines

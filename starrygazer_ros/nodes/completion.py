@@ -84,7 +84,11 @@ class CompletionNode(ManagedNode):
             # Of clouds it is the projector that filters: it knows where the LiDAR is.
             values.filter_occluded and not self._projects,
             self._shared,
+            values.engine_options(),
+            self.get_logger().info,
         )
+        for note in completer.backend_notes:
+            self.get_logger().info(f"not used: {note}")
         difference = completer.self_check()
         transforms = make_transforms(self, values) if self._projects else None
         reader = self._make_reader(transforms)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from starrygazer_ros.backends.options import Say
 from starrygazer_ros.backends.tensorrt.platform import no_driver
 from starrygazer_ros.completion.errors import BackendUnavailableError
 
 MEBIBYTE = 1 << 20
 PROGRESS_PERIOD = 5.0  # s between two lines about a build
 Shape = tuple[int, ...]
-Say = Callable[[str], None]
 
 
 class BuildError(BackendUnavailableError):

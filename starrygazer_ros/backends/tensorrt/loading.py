@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
 
 from starrygazer_ros.backends.cache_folder import cache_folder
 from starrygazer_ros.backends.names import AUTO, FP16, FP32
-from starrygazer_ros.backends.tensorrt.building import BuildOptions, InputShapes, Say, build_plan
-from starrygazer_ros.backends.tensorrt.device import CudaDevice, Device
+from starrygazer_ros.backends.options import EngineOptions, Say
+from starrygazer_ros.backends.tensorrt.building import BuildOptions, InputShapes, build_plan
+from starrygazer_ros.backends.tensorrt.device import Device
 from starrygazer_ros.backends.tensorrt.execution import PlanError, PlanRunner
 from starrygazer_ros.backends.tensorrt.pipeline import DevicePipeline
 from starrygazer_ros.backends.tensorrt.plan_cache import PlanCache, plan_key
-from starrygazer_ros.backends.tensorrt.platform import Gpu, find_gpu, import_tensorrt
+from starrygazer_ros.backends.tensorrt.platform import Platform
 from starrygazer_ros.completion.bundle import EngineSpec, ModelBundle
 from starrygazer_ros.completion.errors import (
     BackendUnavailableError,
@@ -31,45 +30,6 @@ CONTRACT = {
 
 
 @dataclass(frozen=True)
-class TensorRtOptions:
-    """What users may set.
-
-    Attributes:
-        max_height: of the images.
-        max_width: of the images.
-        workspace_mib: see :class:`BuildOptions`.
-    """
-
-    max_height: int = 1088
-    max_width: int = 1920
-    workspace_mib: int = 2048
-
-
-@dataclass(frozen=True)
-class Platform:
-    """What plans are built for and by.
-
-    Attributes:
-        trt: the Python package.
-        gpu: what plans depend on.
-        make_device: a device for one pipeline.
-    """
-
-    trt: ModuleType
-    gpu: Gpu
-    make_device: Callable[[], Device]
-
-
-def find_platform(backend: str) -> Platform:
-    """TensorRT and the GPU of this machine.
-
-    Raises:
-        BackendUnavailableError: something is missing; says what.
-    """
-    return Platform(import_tensorrt(backend), find_gpu(), CudaDevice)
-
-
-@dataclass(frozen=True)
 class Loaded:
     """A pipeline that passed its check, and what users should know of it."""
 
@@ -80,8 +40,7 @@ class Loaded:
 def load_pipeline(
     bundle: ModelBundle,
     platform: Platform,
-    precision: str,
-    options: TensorRtOptions,
+    options: EngineOptions,
     say: Say,
     cache: PlanCache | None = None,
 ) -> Loaded:
@@ -94,8 +53,7 @@ def load_pipeline(
     Args:
         bundle: a verified model bundle.
         platform: TensorRT and GPU.
-        precision: ``auto``, ``fp32`` or ``fp16``.
-        options: sizes and memory.
+        options: precision ``auto``, ``fp32`` or ``fp16``, sizes and memory.
         say: is told the progress of builds.
         cache: of plans; ``None`` = in the user's cache folder.
 
@@ -104,6 +62,7 @@ def load_pipeline(
         BundleGraphError: a graph has other inputs or outputs than the contract.
         SelfCheckError: the GPU computes something else than the bundle says.
     """
+    precision = options.precision
     if precision not in (AUTO, FP32, FP16):
         raise BackendUnavailableError(f"TensorRT computes in fp32 or fp16 here, not {precision}")
     if precision == FP16 and bundle.fp16 is None:
@@ -137,7 +96,7 @@ def _user_cache(name: str) -> PlanCache:
 
 class _Loader:
     def __init__(
-        self, platform: Platform, options: TensorRtOptions, say: Say, cache: PlanCache
+        self, platform: Platform, options: EngineOptions, say: Say, cache: PlanCache
     ) -> None:
         self._platform = platform
         self._options = options
@@ -205,7 +164,7 @@ class _Loader:
         return runner
 
 
-def _shapes(bundle: ModelBundle, graph: str, options: TensorRtOptions) -> dict[str, InputShapes]:
+def _shapes(bundle: ModelBundle, graph: str, options: EngineOptions) -> dict[str, InputShapes]:
     """Sizes of the inputs that a plan takes, from the manifest and the largest image."""
     if graph == "mde":
         spec = bundle.mde

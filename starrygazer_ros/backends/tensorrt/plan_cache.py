@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock
 
 SCHEMA = 1
 LARGEST_CACHE = 4 << 30  # bytes
@@ -76,7 +76,7 @@ class PlanCache:
             about: what the sidecar tells people.
             build: makes the plan.
         """
-        with FileLock(self.folder / f"{key}.lock"):
+        with _locked(self.folder / f"{key}.lock"):
             plan = self._load(key)
             if plan is None:
                 began = time.monotonic()
@@ -89,7 +89,7 @@ class PlanCache:
         """Put a plan that does not load, or computes nonsense, out of the way."""
         plan, sidecar = self._paths(key)
         if sidecar.exists():
-            about = json.loads(sidecar.read_text(encoding="utf-8"))
+            about = _read(sidecar)
             _write(sidecar, json.dumps({**about, "quarantined": reason}, indent=2).encode())
             os.replace(sidecar, sidecar.with_suffix(f"{_SIDECAR}{_QUARANTINE}"))
         if plan.exists():
@@ -101,10 +101,10 @@ class PlanCache:
         for sidecar in self.folder.glob(f"*{_SIDECAR}"):
             plan = sidecar.with_suffix(_PLAN)
             try:
-                status, about = plan.stat(), json.loads(sidecar.read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                continue  # another process is removing it, or its sidecar is damaged
-            found.append(CachedPlan(sidecar.stem, status.st_size, status.st_mtime, about))
+                status = plan.stat()
+            except OSError:
+                continue  # another process is removing it
+            found.append(CachedPlan(sidecar.stem, status.st_size, status.st_mtime, _read(sidecar)))
         return sorted(found, key=lambda plan: plan.used, reverse=True)
 
     def clean(self) -> int:
@@ -118,10 +118,9 @@ class PlanCache:
         plan, sidecar = self._paths(key)
         try:
             content = plan.read_bytes()
-            expected = json.loads(sidecar.read_text(encoding="utf-8"))["sha256"]
-        except (OSError, ValueError, KeyError):
+        except OSError:
             return None
-        if hashlib.sha256(content).hexdigest() != expected:
+        if hashlib.sha256(content).hexdigest() != _read(sidecar).get("sha256"):
             self.quarantine(key, "the file was changed or cut off")
             return None
         os.utime(plan)  # it was used
@@ -146,12 +145,29 @@ class PlanCache:
         return self.folder / f"{key}{_PLAN}", self.folder / f"{key}{_SIDECAR}"
 
 
+def _read(sidecar: Path) -> dict[str, Any]:
+    """What a sidecar tells, nothing if it is missing or damaged."""
+    try:
+        about = json.loads(sidecar.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return about if isinstance(about, dict) else {}
+
+
 def _require_own(folder: Path) -> None:
     status = folder.stat()
     if status.st_uid != os.getuid():
         raise UnsafeFolderError(f"{folder} belongs to another user: set XDG_CACHE_HOME to your own")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise UnsafeFolderError(f"others may write into {folder}: chmod go-w {folder}")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Wait for all other processes that hold the file; the system frees it when one dies."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _write(path: Path, content: bytes) -> None:

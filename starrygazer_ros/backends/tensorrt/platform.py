@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 from starrygazer_ros.backends.names import TENSORRT
+from starrygazer_ros.backends.tensorrt.device import CudaDevice, Device
 from starrygazer_ros.completion.errors import BackendUnavailableError
 
 OLDEST = (10, 3)
@@ -36,6 +38,30 @@ class Gpu:
     def as_dict(self) -> dict[str, str | int]:
         """Values by name."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What plans are built for and by.
+
+    Attributes:
+        trt: the Python package.
+        gpu: what plans depend on.
+        make_device: a device for one pipeline.
+    """
+
+    trt: ModuleType
+    gpu: Gpu
+    make_device: Callable[[], Device]
+
+
+def find_platform(backend: str) -> Platform:
+    """TensorRT and the GPU of this machine.
+
+    Raises:
+        BackendUnavailableError: something is missing; says what.
+    """
+    return Platform(import_tensorrt(backend), find_gpu(), CudaDevice)
 
 
 def import_tensorrt(backend: str) -> ModuleType:
