@@ -86,7 +86,7 @@ def test_builds_both_engines_and_completes(bundle, cache):
     assert len(trt.builds) == 2
     assert any("takes seconds to minutes, once" in line for line in said)
     assert loaded.pipeline.description == "tensorrt 10.3.0, Orin, fp32"
-    assert loaded.notes == ()
+    assert loaded.warnings == ()
     image, sparse = pair()
     clock = StageClock()
     prediction = loaded.pipeline.run(image, sparse, clock)
@@ -219,7 +219,7 @@ def test_gives_up_fp16_that_computes_something_else_and_says_both_figures(
     trt = FakeTensorRt(wrong_in_fp16=factor)
     loaded, _ = load(half_bundle, cache, trt)
     assert loaded.pipeline.description.endswith("fp32")
-    (note,) = loaded.notes
+    (note,) = loaded.warnings
     assert "fp16 was given up" in note
     assert ("nan" if factor != factor else "0.5") in note
     assert "fp32 differs by" in note

@@ -130,6 +130,11 @@ class DepthCompleter:
         return self._engines.notes
 
     @property
+    def backend_warnings(self) -> tuple[str, ...]:
+        """What is wrong with the back end although it runs, a sentence each."""
+        return self._engines.warnings
+
+    @property
     def turn(self) -> FairLock:
         """Held by :meth:`complete`; take it before to choose the image when one's turn has come."""
         return self._engines.turn

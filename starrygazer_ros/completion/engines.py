@@ -24,6 +24,7 @@ class Engines:
     Attributes:
         pipeline: runs them.
         notes: why not a back end that would have been better, a sentence each.
+        warnings: what is wrong although they run, a sentence each.
         turn: held while they compute; those that share them take turns, the longest waiting first.
 
     Raises:
@@ -44,6 +45,7 @@ class Engines:
         selection = select_pipeline(bundle, backend, threads, options, say)
         self.pipeline = selection.pipeline
         self.notes = selection.notes
+        self.warnings = selection.warnings
 
 
 class SharedEngines:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starrygazer_ros import backends
 from starrygazer_ros.backends.names import AUTO, BACKENDS, ONNXRUNTIME, TENSORRT, TENSORRT_RTX
@@ -25,11 +25,13 @@ class Selection:
 
     Attributes:
         pipeline: loaded.
-        notes: why not a back end or a precision that would have been better, a sentence each.
+        notes: why not a back end that would have been better, a sentence each.
+        warnings: what is wrong although it runs, a sentence each.
     """
 
     pipeline: Pipeline
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def select_pipeline(
@@ -67,7 +69,7 @@ def select_pipeline(
         except (BackendUnavailableError, InferenceError, SelfCheckError) as error:
             notes.append(f"{candidate}: {error}")
         else:
-            return Selection(selected.pipeline, (*notes, *selected.notes))
+            return replace(selected, notes=tuple(notes))
     raise BackendUnavailableError(f"no back end can run here: {'; '.join(notes)}")
 
 
@@ -81,7 +83,7 @@ def _load(
         from starrygazer_ros.backends.tensorrt.loading import load_pipeline  # not on every system
 
         loaded = load_pipeline(bundle, platform, options, say)
-        return Selection(loaded.pipeline, loaded.notes)
+        return Selection(loaded.pipeline, warnings=loaded.warnings)
     precision = options.precision
     pipeline = HostPipeline(
         bundle,

@@ -34,7 +34,7 @@ class Loaded:
     """A pipeline that passed its check, and what users should know of it."""
 
     pipeline: DevicePipeline
-    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def load_pipeline(

@@ -9,12 +9,16 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from starrygazer_ros.backends.names import TENSORRT
+from starrygazer_ros.backends.names import TENSORRT, TENSORRT_RTX
 from starrygazer_ros.backends.tensorrt.device import CudaDevice, Device
 from starrygazer_ros.completion.errors import BackendUnavailableError
 
 OLDEST = (10, 3)
-_PACKAGES = {TENSORRT: "tensorrt", "tensorrt_rtx": "tensorrt_rtx"}
+_WHERE = {
+    TENSORRT: "on a Jetson it comes with JetPack (apt install python3-libnvinfer), elsewhere pip "
+    "install 'starrygazer_ros[tensorrt]'",
+    TENSORRT_RTX: "pip install 'starrygazer_ros[tensorrt_rtx]'",
+}
 
 
 @dataclass(frozen=True)
@@ -73,14 +77,11 @@ def import_tensorrt(backend: str) -> ModuleType:
     Raises:
         BackendUnavailableError: it is not installed, or too old.
     """
-    package = _PACKAGES[backend]
     try:
-        trt = import_module(package)
+        trt = import_module(backend)
     except Exception as error:  # a missing library is an OSError, a wrong one may be anything
         raise BackendUnavailableError(
-            f"the Python package {package} cannot be imported ({_words(error)}): on a Jetson it "
-            "comes with JetPack (apt install python3-libnvinfer), elsewhere "
-            f"pip install 'starrygazer_ros[{backend}]'"
+            f"the Python package {backend} cannot be imported ({_words(error)}): {_WHERE[backend]}"
         ) from error
     version = tuple(int(part) for part in trt.__version__.split(".")[:2])
     if backend == TENSORRT and version < OLDEST:
