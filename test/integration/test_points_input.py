@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -16,15 +17,19 @@ from sensor_msgs.msg import PointCloud2, PointField
 
 from bundles import GREY
 from integration.harness import (
+    COMMAND,
     HEIGHT,
     NODE,
     WIDTH,
     NodeProcess,
+    Peer,
     accounted,
     image_message,
+    next_domain,
     pairs_dropped,
     wait_for,
 )
+from rays import scan
 
 pytestmark = pytest.mark.integration
 FOCAL = 80.0  # of the harness's calibration
@@ -93,6 +98,7 @@ def test_completes_with_the_points_of_a_cloud(projecting):
     assert outputs["/depth/points"].width == WIDTH
     _, values = peer.diagnostics()
     assert int(values["sparse points"]) == len(wall())
+    assert float(values["latency projection p50 ms"]) > 0
     assert accounted(values, "sparse_depth")
 
 
@@ -190,16 +196,54 @@ def test_without_tf2_it_says_what_to_do(start_node, tiny_bundle):
 def test_gives_the_same_depth_as_a_projection_node_in_front(
     start_node, tiny_bundle, projecting, tmp_path
 ):
-    """The same cloud through projection_node and /sparse_depth."""
+    """The same cloud of a street through projection_node and /sparse_depth."""
     _, peer = start_node(model=tiny_bundle)
     command = (sys.executable, "-m", "starrygazer_ros.nodes.projection_node")
     pose = {"extrinsics.source": "parameter", "extrinsics.translation": str(list(LIDAR))}
     domain = peer.node.context.get_domain_id()
     projection = NodeProcess(tmp_path, domain, pose, command)
+    points = scan(LIDAR, lines=32).points
     try:
-        outputs = peer.send_until_completed(Sender(peer))
+        send = Sender(peer)
+        outputs = peer.send_until_completed(lambda stamp: send(stamp, points))
     finally:
         projection.stop()
+    subscribed = dict(peer.node.get_subscriber_names_and_types_by_node(NODE, "/"))
+    assert "/sparse_depth" in subscribed
+    # What others pay for the projection inside: nothing.
+    assert not {"/points", "/tf", "/tf_static"} & subscribed.keys()
+
     _, inside, send = projecting
-    expected = inside.send_until_completed(send)["/depth/dense"]
+    expected = inside.send_until_completed(lambda stamp: send(stamp, points))["/depth/dense"]
     assert outputs["/depth/dense"].data == expected.data
+    _, values = inside.diagnostics()
+    assert int(values["sparse points"]) > 100
+    assert int(values["occluded points"]) > 0
+
+
+def test_every_camera_of_one_process_projects_its_own_points(tmp_path, tiny_bundle):
+    domain = next_domain()
+    parameters = {
+        "model": tiny_bundle,
+        "threads": 1,
+        "input.sparse_depth_transport": "points",
+        "extrinsics.source": "parameter",
+    }
+    with ExitStack() as stack:
+        peers = []
+        for camera in ("front", "rear"):
+            peers.append(Peer(domain, camera))
+            stack.callback(peers[-1].destroy)
+        command = (*COMMAND, "--cameras", "front", "rear")
+        process = NodeProcess(tmp_path, domain, parameters, command)
+        stack.callback(process.stop)
+        senders = [Sender(peer) for peer in peers]
+        for times, peer, send in zip((1, 2), peers, senders, strict=True):
+
+            def send_wall(stamp, send=send, times=times):
+                send(stamp, times * (wall() + np.array(LIDAR, np.float32)))
+
+            outputs = peer.send_until_completed(send_wall)
+            depth = np.frombuffer(outputs["/depth/dense"].data, np.float32)
+            np.testing.assert_allclose(depth, times * WALL * (1 + GREY / 255), rtol=1e-5)
+        assert process.stop() == 0
