@@ -44,6 +44,7 @@ test: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/hadolint docker/*.Dockerfile
 	$(VENV)/bin/python -m pytest
 
 test-integration: $(READY)

@@ -24,6 +24,7 @@ from starrygazer_ros.completion.errors import (
 from starrygazer_ros.doctor import add_doctor_command
 from starrygazer_ros.engines_command import add_engines_command
 from starrygazer_ros.files import KITTI_DEPTH_SCALE, FileError, read_image, read_sparse_depth
+from starrygazer_ros.models_command import add_models_command
 from starrygazer_ros.output_files import Completed, check_output, is_depth_png, write_output
 from starrygazer_ros.visualization import metres
 
@@ -183,6 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_bag_command(commands)
     add_engines_command(commands)
+    add_models_command(commands)
     add_doctor_command(commands)
     return parser
 

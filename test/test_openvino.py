@@ -48,8 +48,17 @@ def test_auto_takes_it_before_onnx_runtime_and_says_why_not_tensorrt(tiny_bundle
     assert [note.split(":")[0] for note in completer.backend_notes] == ["tensorrt", "tensorrt_rtx"]
 
 
+def test_images_of_several_sizes_may_come_in_turn(tiny_bundle):
+    completer = DepthCompleter.from_bundle(tiny_bundle, "openvino", 1)
+    for height in (48, 64, 48, 72, 80, 96, 48):
+        sparse_depth = np.zeros((height, 64), np.float32)
+        sparse_depth[::8, ::8] = height / 10
+        depth = completer.complete(np.full((height, 64, 3), 51, np.uint8), sparse_depth).depth
+        np.testing.assert_allclose(depth, height / 10 * 1.2, rtol=1e-4)
+
+
 def test_keeps_its_compiled_models_in_the_users_cache(tiny_bundle, tmp_path):
-    load_engine(tiny_bundle / "mde.onnx", "openvino", 1)
+    DepthCompleter.from_bundle(tiny_bundle, "openvino", 1)
     assert list((tmp_path / "starrygazer_ros" / "openvino").iterdir())
 
 
