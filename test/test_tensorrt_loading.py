@@ -112,6 +112,12 @@ def test_computes_what_the_host_computes_at_any_size(bundle, cache, size):
     np.testing.assert_allclose(made.confidence, host.confidence, atol=1e-6)
 
 
+def test_only_what_is_wanted_comes_back(bundle, cache):
+    pipeline = load(bundle, cache)[0].pipeline
+    assert pipeline.run(*pair(), StageClock(), relative_depth=False).relative_depth is None
+    assert pipeline.run(*pair(), StageClock()).relative_depth.shape == (48, 64)
+
+
 def test_results_are_the_users_own(bundle, cache):
     pipeline = load(bundle, cache)[0].pipeline
     first = pipeline.run(*pair(grey=51), StageClock()).depth

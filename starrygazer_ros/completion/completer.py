@@ -37,7 +37,8 @@ class CompletionResult:
     Attributes:
         depth: float32 [H, W], metres along the optical axis, NaN = unknown.
         confidence: float32 [H, W] in 0..1, higher = more reliable.
-        relative_depth: float32 [H, W], relative inverse depth, larger = nearer.
+        relative_depth: float32 [H, W], relative inverse depth, larger = nearer; ``None`` if the
+            completer does not keep it.
         timings: seconds per stage (``check``, ``occlusion``, ``prepare_mde``, ``mde``,
             ``prepare_refinement``, ``refinement``, ``finish``) and ``total``.
         occluded_points: sparse points that were left out as background seen past an edge.
@@ -45,7 +46,7 @@ class CompletionResult:
 
     depth: NDArray[np.float32]
     confidence: NDArray[np.float32]
-    relative_depth: NDArray[np.float32]
+    relative_depth: NDArray[np.float32] | None
     timings: dict[str, float]
     occluded_points: int = 0
 
@@ -67,6 +68,13 @@ class DepthCompleter:
             completer alone.
         options: precision of the back end, and sizes and memory on a GPU.
         say: is told what takes long while the engines are loaded.
+
+    Attributes:
+        bundle: the model bundle.
+        min_sparse_points: as given; may change between two images.
+        filter_occluded: as given; may change between two images.
+        keep_relative_depth: results hold the relative depth, too; those who do not need it spare a
+            GPU the way back.
 
     Raises:
         BackendUnavailableError: the back end cannot run here.
@@ -93,6 +101,7 @@ class DepthCompleter:
         self.bundle = bundle
         self.min_sparse_points = min_sparse_points
         self.filter_occluded = filter_occluded
+        self.keep_relative_depth = True
         load = Engines if shared is None else shared.load
         self._engines = load(bundle, backend, threads, options, say)
 
@@ -163,7 +172,9 @@ class DepthCompleter:
                 occluded = int(np.count_nonzero(hidden))
                 sparse_depth[hidden] = 0  # a copy, made by the check
                 clock.lap("occlusion")
-            prediction = self._engines.pipeline.run(image, sparse_depth, clock)
+            prediction = self._engines.pipeline.run(
+                image, sparse_depth, clock, self.keep_relative_depth
+            )
             return _result(prediction, clock, occluded)
 
     def self_check(self) -> float:

@@ -24,12 +24,12 @@ class Prediction:
     Attributes:
         depth: metres; not finite or not positive where nothing is known.
         confidence: 0..1.
-        relative_depth: relative inverse depth, larger = nearer.
+        relative_depth: relative inverse depth, larger = nearer; ``None`` if it was not wanted.
     """
 
     depth: NDArray[np.float32]
     confidence: NDArray[np.float32]
-    relative_depth: NDArray[np.float32]
+    relative_depth: NDArray[np.float32] | None
 
 
 class Pipeline(Protocol):
@@ -40,7 +40,11 @@ class Pipeline(Protocol):
         """Back end, version, device and precision that really run."""
 
     def run(
-        self, image: NDArray[np.uint8], sparse_depth: NDArray[np.float32], clock: StageClock
+        self,
+        image: NDArray[np.uint8],
+        sparse_depth: NDArray[np.float32],
+        clock: StageClock,
+        relative_depth: bool = True,
     ) -> Prediction:
         """Predict the depth of one image.
 
@@ -48,7 +52,8 @@ class Pipeline(Protocol):
             image: uint8 [H, W, 3] RGB.
             sparse_depth: float32 [H, W] metres, 0 = none.
             clock: is told the end of the stages ``prepare_mde``, ``mde``, ``prepare_refinement``
-                and ``refinement``.
+                and ``refinement``, or those of its own.
+            relative_depth: it is wanted, too; a device need not send it otherwise.
 
         Raises:
             InferenceError: the back end failed.
@@ -81,21 +86,25 @@ class HostPipeline:
         return self._refinement.description
 
     def run(
-        self, image: NDArray[np.uint8], sparse_depth: NDArray[np.float32], clock: StageClock
+        self,
+        image: NDArray[np.uint8],
+        sparse_depth: NDArray[np.float32],
+        clock: StageClock,
+        relative_depth: bool = True,
     ) -> Prediction:
         """See :class:`Pipeline`."""
         height, width = sparse_depth.shape
         mde_input = _to_tensor(_resize(image, *self._bundle.mde_size(height, width)))
         clock.lap("prepare_mde")
 
-        relative_depth = self._mde.run({"image": mde_input})["relative_depth"]
+        found = self._mde.run({"image": mde_input})["relative_depth"]
         clock.lap("mde")
 
-        relative_depth = _resize(relative_depth[0, 0], height, width)
+        resized = _resize(found[0, 0], height, width)
         padding = _padding(height, width, self._bundle.refinement.multiple)
         refinement_inputs = {
             "image": _to_tensor(_pad(image, padding)),
-            "relative_depth": _pad(relative_depth, padding)[None, None],
+            "relative_depth": _pad(resized, padding)[None, None],
             "sparse_depth": np.pad(sparse_depth, padding)[None, None],
         }
         clock.lap("prepare_refinement")
@@ -105,7 +114,7 @@ class HostPipeline:
         depth, confidence = (
             outputs[name][0, 0, :height, :width] for name in ("depth", "confidence")
         )
-        return Prediction(depth, confidence, relative_depth)
+        return Prediction(depth, confidence, resized if relative_depth else None)
 
 
 def _check_graph(engine: Engine, spec: EngineSpec, inputs: set[str], outputs: set[str]) -> None:

@@ -32,8 +32,9 @@ class PlanRunner:
     def __init__(self, trt: ModuleType, plan: bytes, device: Device, name: str) -> None:
         self._device = device
         self._name = name
+        self._logger = trt.Logger(trt.Logger.ERROR)  # the runtime does not own it
         try:
-            self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
+            self._runtime = trt.Runtime(self._logger)
         except TypeError as error:  # pybind11's word for "no GPU that can be used"
             raise no_driver(trt.__name__, "runtime") from error
         self._engine = self._runtime.deserialize_cuda_engine(plan)

@@ -71,7 +71,11 @@ class DevicePipeline:
         self._recordable = True
 
     def run(
-        self, image: NDArray[np.uint8], sparse_depth: NDArray[np.float32], clock: StageClock
+        self,
+        image: NDArray[np.uint8],
+        sparse_depth: NDArray[np.float32],
+        clock: StageClock,
+        relative_depth: bool = True,
     ) -> Prediction:
         """See :class:`~starrygazer_ros.completion.pipelines.Pipeline`.
 
@@ -84,7 +88,7 @@ class DevicePipeline:
                 clock.lap("upload")
                 self._compute(buffers)
                 clock.lap("engines")
-                prediction = self._download(buffers)
+                prediction = self._download(buffers, relative_depth)
                 clock.lap("download")
                 return prediction
         except RuntimeError as error:  # PyTorch's, also for memory that is not there
@@ -118,13 +122,18 @@ class DevicePipeline:
         self._images += 1
         self._device.synchronize()
 
-    def _download(self, buffers: _Buffers) -> Prediction:
-        for name, output in buffers.outputs.items():
+    def _download(self, buffers: _Buffers, relative_depth: bool) -> Prediction:
+        wanted = {
+            name: output
+            for name, output in buffers.outputs.items()
+            if relative_depth or name != "relative_depth"
+        }
+        for name, output in wanted.items():
             output.copy_(buffers.device_outputs[name], non_blocking=True)
         self._device.synchronize()
         # Copies: the pinned memory is that of the next image, too.
-        found = {name: np.array(output.numpy()) for name, output in buffers.outputs.items()}
-        return Prediction(found["depth"], found["confidence"], found["relative_depth"])
+        found = {name: np.array(output.numpy()) for name, output in wanted.items()}
+        return Prediction(found["depth"], found["confidence"], found.get("relative_depth"))
 
     def _buffers_of(self, height: int, width: int) -> _Buffers:
         if self._buffers is None or self._size != (height, width):
