@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import yaml
 
 pytest.importorskip("rosbags", reason="rosbags is needed: see requirements/")
 
-from rosbags.rosbag2 import Reader
+from rosbags.rosbag2 import Reader, Writer
 
 import recordings
 from bundles import expected_depth, write_tiny_bundle
@@ -226,8 +227,6 @@ def test_of_a_damaged_bag_it_completes_what_came_before(tmp_path, complete, caps
 
 
 def test_a_message_that_is_none_costs_its_frame_only(tmp_path, complete, capsys):
-    from rosbags.rosbag2 import Writer
-
     with Writer(tmp_path / "in", version=8) as writer:
         image, sparse = (
             writer.add_connection(topic, "sensor_msgs/msg/Image", typestore=STORE)
@@ -258,6 +257,54 @@ def test_stays_away_from_what_is_there(tmp_path, complete, capsys):
     assert "was not made by this command" in capsys.readouterr().err
     assert complete(source, tmp_path / "nowhere" / "out") == 2
     assert "there is no folder" in capsys.readouterr().err
+
+
+def test_a_full_disk_costs_nothing_that_is_done(tmp_path, complete, capsys, monkeypatch):
+    source = record_drive(tmp_path / "in")
+    assert complete(source, tmp_path / "whole") == 0
+    savez, calls = np.savez, []
+
+    def full(file, **arrays):
+        calls.append(arrays)
+        if len(calls) == 3:
+            file.write(b"half a frame")
+            raise OSError(28, "No space left on device")
+        savez(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", full)
+    assert complete(source, tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert "out.partial cannot be written ([Errno 28] No space left on device)" in error
+    assert len(list((tmp_path / "out.partial" / "frames").iterdir())) == 2
+    assert complete(source, tmp_path / "out") == 0
+    assert len(calls) == 5
+    assert read(tmp_path / "out") == read(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("failing", ["Writer.write", "Path.mkdir"])
+def test_what_cannot_be_written_is_told_in_one_line(
+    tmp_path, complete, capsys, monkeypatch, failing
+):
+    source = record_drive(tmp_path / "in")
+
+    def refuse(*_, **__):
+        raise OSError(13, "Permission denied")
+
+    owner = {"Writer": Writer, "Path": Path}[failing.split(".")[0]]
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, failing.split(".")[1], refuse)
+        assert complete(source, tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert "Permission denied" in error
+    assert "Traceback" not in error
+    assert complete(source, tmp_path / "out") == 0
+
+
+@pytest.mark.parametrize("namespace", ["x y", "a//b", "1st", "front-left", "ümlaut"])
+def test_a_namespace_that_ros_does_not_take_is_refused(tmp_path, complete, capsys, namespace):
+    source = record_drive(tmp_path / "in")
+    assert complete(source, tmp_path / "out", "--namespace", namespace) == 2
+    assert "letters, digits and underscores" in capsys.readouterr().err
 
 
 def test_a_bag_that_was_completed_needs_other_names(tmp_path, complete, capsys):

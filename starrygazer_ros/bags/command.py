@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from starrygazer_ros.bags.assembly import Assembled, assemble
 from starrygazer_ros.bags.completion import BagCompleter, Outcome
 from starrygazer_ros.bags.outputs import OUTPUTS
 from starrygazer_ros.bags.parameters import read_parameters
-from starrygazer_ros.bags.partial import PartialBag
+from starrygazer_ros.bags.partial import PartialBag, partial_folder
 from starrygazer_ros.bags.recording import BagError, Recording, open_recording
 from starrygazer_ros.bags.topics import InputTopics, choose_topics
 from starrygazer_ros.common_parameters import CommonParameters
@@ -42,47 +43,74 @@ def complete_bag(options: argparse.Namespace) -> int:
         raise BagError(f"there is no folder {output.parent}")
     values = read_parameters(options.params_file, options.parameter)
     wanted = tuple(name for name in OUTPUTS if name.split("/")[1] in options.outputs)
-    namespace = options.namespace.strip("/")
-    output_topics = {name: f"/{namespace}/{name}".replace("//", "/") for name in wanted}
-    with open_recording(options.input) as recording:
-        topics = choose_topics(recording, options.image, options.sparse_depth, options.camera_info)
-        _require_free(recording, output_topics)
-        completer = DepthCompleter.from_bundle(
-            values.model,
-            values.backend,
-            values.threads,
-            values.min_sparse_points,
-            values.filter_occluded,
-            options=values.engine_options(),
-            say=_say,
-        )
-        completer.self_check()
-        job = _job(recording, topics, values, completer, output_topics)
-        partial = PartialBag(output, job)
-        _announce(topics, partial)
-        try:
-            outcome = _complete(recording, topics, values, completer, partial, wanted)
-            if not outcome.completed:
-                partial.remove()
-                reasons = "; ".join(outcome.reasons.values()) or (
-                    "no image has a sparse depth by the rule of the parameters sync.*: compare the "
-                    "stamps in both headers"
-                )
-                raise BagError(f"no frame of {options.input} could be completed: {reasons}")
-            with _bar(recording.message_count, "writing", "message") as on_message:
-                assembled = assemble(recording, topics, partial, output_topics, on_message)
-        except KeyboardInterrupt:
-            _say(f"interrupted: {partial.folder} keeps what is done; the same command continues it")
-            return EXIT_INTERRUPTED
-        except OSError as error:
-            raise BagError(
-                f"{partial.folder} cannot be written ({error}): what is done is kept there; repeat "
-                "the command when there is room"
-            ) from error
-        missing = recording.message_count - assembled.copied
-    partial.finish()
-    _report(options.input, output, topics, outcome, assembled, missing)
+    output_topics = {name: f"{_namespace(options.namespace)}/{name}" for name in wanted}
+    kept = partial_folder(output)
+    try:
+        with open_recording(options.input) as recording:
+            topics = choose_topics(
+                recording, options.image, options.sparse_depth, options.camera_info
+            )
+            _require_free(recording, output_topics)
+            _make(recording, topics, values, output, output_topics)
+    except KeyboardInterrupt:
+        if kept.exists():
+            _say(f"interrupted: {kept} keeps what is done; the same command continues it")
+        return EXIT_INTERRUPTED
+    except OSError as error:
+        raise BagError(
+            f"{kept} cannot be written ({error}): what is done is kept there; mend that and repeat "
+            "the command"
+        ) from error
     return EXIT_OK
+
+
+def _make(
+    recording: Recording,
+    topics: InputTopics,
+    values: CompletionParameters,
+    output: Path,
+    output_topics: dict[str, str],
+) -> None:
+    """Complete the frames, then write the bag."""
+    completer = DepthCompleter.from_bundle(
+        values.model,
+        values.backend,
+        values.threads,
+        values.min_sparse_points,
+        values.filter_occluded,
+        options=values.engine_options(),
+        say=_say,
+    )
+    completer.self_check()
+    partial = PartialBag(output, _job(recording, topics, values, completer, output_topics))
+    _announce(topics, partial)
+    bag_completer = BagCompleter(
+        recording, topics, values, completer, partial, tuple(output_topics)
+    )
+    with _bar(topics.image.count, "completing", "image") as on_image:
+        bag_completer.run(on_image)
+    outcome = bag_completer.outcome
+    if not outcome.completed:
+        partial.remove()
+        reasons = "; ".join(outcome.reasons.values()) or (
+            "no image has a sparse depth by the rule of the parameters sync.*: compare the stamps "
+            "in both headers"
+        )
+        raise BagError(f"no frame of {recording.path} could be completed: {reasons}")
+    with _bar(recording.message_count, "writing", "message") as on_message:
+        assembled = assemble(recording, topics, partial, output_topics, on_message)
+    partial.finish()
+    _report(recording, output, outcome, assembled)
+
+
+def _namespace(given: str) -> str:
+    """With a slash in front, as ROS takes it; empty for none."""
+    bare = given.strip("/")
+    if bare and not re.fullmatch(r"[A-Za-z_]\w*(/[A-Za-z_]\w*)*", bare, re.ASCII):
+        raise BagError(
+            f"--namespace {given}: names have letters, digits and underscores, no digit in front"
+        )
+    return f"/{bare}" if bare else ""
 
 
 def _require_free(recording: Recording, output_topics: dict[str, str]) -> None:
@@ -132,20 +160,6 @@ def _announce(topics: InputTopics, partial: PartialBag) -> None:
         _say(f"continues {partial.folder}")
 
 
-def _complete(
-    recording: Recording,
-    topics: InputTopics,
-    values: CompletionParameters,
-    completer: DepthCompleter,
-    partial: PartialBag,
-    wanted: tuple[str, ...],
-) -> Outcome:
-    bag_completer = BagCompleter(recording, topics, values, completer, partial, wanted)
-    with _bar(topics.image.count, "completing", "image") as on_image:
-        bag_completer.run(on_image)
-    return bag_completer.outcome
-
-
 @contextmanager
 def _bar(total: int, what: str, unit: str) -> Iterator[Callable[[], None]]:
     """A progress bar; gives what advances it by one."""
@@ -154,14 +168,7 @@ def _bar(total: int, what: str, unit: str) -> Iterator[Callable[[], None]]:
         yield lambda: bar.update() and None
 
 
-def _report(
-    source: Path,
-    output: Path,
-    topics: InputTopics,
-    outcome: Outcome,
-    assembled: Assembled,
-    missing: int,
-) -> None:
+def _report(recording: Recording, output: Path, outcome: Outcome, assembled: Assembled) -> None:
     for cause, count in sorted(outcome.skipped.items()):
         reason = outcome.reasons.get(cause.split()[-1])
         _say(f"skipped: {count} {cause}{f': {reason}' if reason else ''}")
@@ -170,8 +177,8 @@ def _report(
             _say(f"{cause}: {reason}")
     if assembled.damage:
         _say(f"{assembled.damage}: what came before is in {output}")
-    elif missing:
-        _say(f"{missing} messages that {source} says it has could not be found in it")
+    elif missing := recording.message_count - assembled.copied:
+        _say(f"{missing} messages that {recording.path} says it has could not be found in it")
     added = ", ".join(f"{topic} ({count})" for topic, count in assembled.added.items())
     print(
         f"completed {outcome.completed} of {outcome.images} images with "

@@ -15,6 +15,11 @@ from starrygazer_ros.bags.recording import BagError
 _JOB = "job.json"
 
 
+def partial_folder(output: Path) -> Path:
+    """Where the frames of a bag lie until it is finished."""
+    return output.with_name(f"{output.name}.partial")
+
+
 class PartialBag:
     """The folder ``OUT.partial``: what it is for, and the outputs of each completed frame.
 
@@ -31,17 +36,18 @@ class PartialBag:
     """
 
     def __init__(self, output: Path, job: dict[str, Any]) -> None:
-        self.folder = output.with_name(f"{output.name}.partial")
+        self.folder = partial_folder(output)
         self._output = output
         self._frames = self.folder / "frames"
         self.resumed = (self.folder / _JOB).exists()
         if self.resumed:
             self._require_same(job)
-        elif self.folder.exists():
+            return
+        if self.folder.exists():
             raise BagError(
                 f"{self.folder} was not made by this command: remove it, or choose another output"
             )
-        self._frames.mkdir(parents=True, exist_ok=True)
+        self._frames.mkdir(parents=True)
         _write(self.folder / _JOB, json.dumps(job, indent=2).encode())
 
     def __contains__(self, frame: str) -> bool:
@@ -51,8 +57,13 @@ class PartialBag:
         """Keep the serialised messages of a frame by output."""
         path = self._path(frame)
         temporary = path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            np.savez(file, **{name: np.frombuffer(data, "u1") for name, data in outputs.items()})
+        try:
+            with temporary.open("wb") as file:
+                arrays = {name: np.frombuffer(data, "u1") for name, data in outputs.items()}
+                np.savez(file, **arrays)
+        except OSError:  # on a full disk half a frame is only in the way
+            temporary.unlink(missing_ok=True)
+            raise
         os.replace(temporary, path)
 
     def outputs(self, frame: str) -> dict[str, bytes]:
