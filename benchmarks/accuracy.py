@@ -16,6 +16,7 @@ import cv2
 from tqdm import tqdm
 
 from benchmarks.datasets import KINDS, open_dataset
+from benchmarks.engine_options import add_engine_options
 from benchmarks.evaluation import FrameScores, score_frame
 from benchmarks.outcomes import Outcome, as_json, summarise, with_ratios
 from benchmarks.parameter_counts import parameters
@@ -23,6 +24,7 @@ from benchmarks.plots import write_sparsification_plots
 from benchmarks.protocols import Case, cases, selected
 from benchmarks.report import BundleInfo, Report
 from benchmarks.scenes import DEFAULT_DATA, SceneError
+from starrygazer_ros.backends.options import EngineOptions
 from starrygazer_ros.completion import DepthCompleter
 from starrygazer_ros.completion.errors import CompletionError
 
@@ -100,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         help="processes that share the frames (default: one per core)",
     )
     parser.add_argument("--threads", type=_positive, default=1, help="of each worker's networks")
+    add_engine_options(parser)
     parser.add_argument(
         "--keep-occluded",
         action="store_true",
@@ -159,7 +162,11 @@ def _load(options: argparse.Namespace) -> dict[str, DepthCompleter]:
 
 def _completer(bundle: str, options: argparse.Namespace) -> DepthCompleter:
     return DepthCompleter.from_bundle(
-        bundle, threads=options.threads, filter_occluded=not options.keep_occluded
+        bundle,
+        options.backend,
+        options.threads,
+        filter_occluded=not options.keep_occluded,
+        options=EngineOptions(options.precision),
     )
 
 

@@ -22,9 +22,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from benchmarks.baselines import barycentric, ip_basic
+from benchmarks.engine_options import add_engine_options
 from benchmarks.scenes import assumed_intrinsics, motorcycle
 from demo.exchange import Exchange
 from demo.run import DemoError, Run
+from starrygazer_ros.backends.options import EngineOptions
 from starrygazer_ros.completion import CompletionError, DepthCompleter
 from starrygazer_ros.demo.scan_lines import scan_lines
 
@@ -74,7 +76,12 @@ def main(arguments: list[str] | None = None) -> int:
     machine = _machine()
     print(", ".join(f"{name} {value}" for name, value in machine.items()))
     try:
-        completer = DepthCompleter.from_bundle(options.bundle, threads=options.threads)
+        completer = DepthCompleter.from_bundle(
+            options.bundle,
+            options.backend,
+            options.threads,
+            options=EngineOptions(options.precision),
+        )
         bundle = completer.bundle
         print(f"bundle {bundle.name} {bundle.version}, {completer.backend_description}")
         timings = [_measure(completer, name, options.frames) for name in SIZES]
@@ -102,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bundle", default="default", help="name or folder (default: default)")
     parser.add_argument("--frames", type=int, default=30, help="measured frames per size")
     parser.add_argument("--threads", type=int, default=2, help="of the completer (default: 2)")
+    add_engine_options(parser)
     parser.add_argument("--without-node", action="store_true", help="needs no ROS")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers here")
     return parser

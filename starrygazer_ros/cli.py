@@ -21,7 +21,10 @@ from starrygazer_ros.completion.errors import (
     InputError,
     TooFewSparsePointsError,
 )
+from starrygazer_ros.doctor import add_doctor_command
+from starrygazer_ros.engines_command import add_engines_command
 from starrygazer_ros.files import KITTI_DEPTH_SCALE, FileError, read_image, read_sparse_depth
+from starrygazer_ros.models_command import add_models_command
 from starrygazer_ros.output_files import Completed, check_output, is_depth_png, write_output
 from starrygazer_ros.visualization import metres
 
@@ -35,6 +38,7 @@ examples:
   starrygazer complete image.png lidar.png -o dense.png
   starrygazer complete --help
   starrygazer bag recording completed
+  starrygazer doctor
 
 The ROS 2 node of the same package is started with
   ros2 launch starrygazer_ros complete.launch.py
@@ -179,6 +183,9 @@ def _parser() -> argparse.ArgumentParser:
         help="believe points that look like background seen past edges",
     )
     add_bag_command(commands)
+    add_engines_command(commands)
+    add_models_command(commands)
+    add_doctor_command(commands)
     return parser
 
 

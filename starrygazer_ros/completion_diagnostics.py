@@ -28,6 +28,7 @@ class Report:
         model: name and version of the model bundle.
         hashes: SHA-256 of its graphs by name.
         backend: back end, its version and the device that really run.
+        backend_warnings: what is wrong with it although it runs.
         time_jumps: how often time went back.
         reused: pairs whose sparse depth had been in one before.
         output_mismatch: which subscription does not hear an output and why, if so.
@@ -41,6 +42,7 @@ class Report:
     model: str = ""
     hashes: Mapping[str, str] = field(default_factory=dict)
     backend: str = ""
+    backend_warnings: tuple[str, ...] = ()
     time_jumps: int = 0
     reused: int = 0
     output_mismatch: str = ""
@@ -61,6 +63,7 @@ def assess(report: Report, previous: Report, limits: CommonParameters) -> Verdic
         or diagnostics.of_input(report.sparse_depth, previous.sparse_depth)
         or _of_pairs(report, previous)
         or _of_warnings(report, previous)
+        or _of_backend(report)
         or diagnostics.of_stamps(inputs, limits)
         or diagnostics.of_latency(report.counts.latencies.get("node"), limits)
         or _of_rates(report, previous, limits)
@@ -104,6 +107,13 @@ def _of_warnings(report: Report, previous: Report) -> Verdict | None:
         return None
     reason = _why_no_calibration(causes, report.camera_info)
     return DiagnosticStatus.WARN, f"depth is published, but: {', '.join(causes)}{reason}"
+
+
+def _of_backend(report: Report) -> Verdict | None:
+    if not report.backend_warnings:
+        return None
+    reasons = "; ".join(report.backend_warnings)
+    return DiagnosticStatus.WARN, f"depth is published, but {reasons}"
 
 
 def _why_no_calibration(causes: list[str], camera_info: Input) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from starrygazer_ros.backends import BACKENDS
+from starrygazer_ros.backends.names import AUTO, BACKENDS, PRECISIONS
+from starrygazer_ros.backends.options import EngineOptions
 from starrygazer_ros.clouds import CLOUD_FIELDS, XYZRGB, CloudOptions
 from starrygazer_ros.common_parameters import CommonParameters
 from starrygazer_ros.completion.completer import DEFAULT_MIN_SPARSE_POINTS
@@ -40,6 +41,35 @@ class CompletionParameters(CommonParameters, CloudParameters):
     )
     threads: int = parameter(
         "threads", 2, "CPU threads of one inference.", When.CONFIGURE, limits=(1, 256)
+    )
+    precision: str = parameter(
+        "precision",
+        AUTO,
+        "What the back end computes in; auto is fp32 on a CPU, and on a GPU fp16 where the model "
+        "has graphs of it and they pass the self-check.",
+        When.CONFIGURE,
+        choices=PRECISIONS,
+    )
+    tensorrt_max_height: int = parameter(
+        "tensorrt.max_height",
+        EngineOptions.max_height,
+        "Largest height of images with TensorRT [pixels].",
+        When.CONFIGURE,
+        limits=(32, 4096),
+    )
+    tensorrt_max_width: int = parameter(
+        "tensorrt.max_width",
+        EngineOptions.max_width,
+        "Largest width of images with TensorRT [pixels].",
+        When.CONFIGURE,
+        limits=(32, 4096),
+    )
+    tensorrt_workspace_mib: int = parameter(
+        "tensorrt.workspace_mib",
+        EngineOptions.workspace_mib,
+        "GPU memory that a layer may use while TensorRT builds and runs [MiB].",
+        When.CONFIGURE,
+        limits=(16, 65_536),
     )
     min_sparse_points: int = parameter(
         "min_sparse_points",
@@ -149,6 +179,15 @@ class CompletionParameters(CommonParameters, CloudParameters):
         When.RUNNING,
         limits=(0.0, 1.0),
     )
+
+    def engine_options(self) -> EngineOptions:
+        """Settings of the engines beside back end and threads."""
+        return EngineOptions(
+            self.precision,
+            self.tensorrt_max_height,
+            self.tensorrt_max_width,
+            self.tensorrt_workspace_mib,
+        )
 
     def cloud_options(self) -> CloudOptions:
         """What the point cloud holds."""

@@ -57,7 +57,7 @@ def _write_manifest(folder: Path) -> None:
             "pixels": 10_000,
         },
         "refinement": {"file": "refinement.onnx", "multiple": 8, "minimum": 16, "maximum": 2048},
-        "golden": {"file": "golden.npz", "tolerance": 1e-3},
+        "golden": {"file": "golden.npz", "tolerance": 5e-3},
         "files": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files},
     }
     text = yaml.safe_dump(manifest, sort_keys=False)

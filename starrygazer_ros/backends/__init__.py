@@ -1,4 +1,4 @@
-"""Inference back ends: one small protocol, one module each."""
+"""Inference back ends: which there are, and those that run one graph on the host."""
 
 from __future__ import annotations
 
@@ -9,9 +9,34 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from starrygazer_ros.backends.names import (
+    AUTO,
+    BACKENDS,
+    BF16,
+    FP16,
+    FP32,
+    ONNXRUNTIME,
+    OPENVINO,
+    PRECISIONS,
+    TENSORRT,
+    TENSORRT_RTX,
+)
 from starrygazer_ros.completion.errors import BackendUnavailableError
 
-BACKENDS = ("auto", "onnxruntime")
+__all__ = [
+    "AUTO",
+    "BACKENDS",
+    "BF16",
+    "FP16",
+    "FP32",
+    "ONNXRUNTIME",
+    "OPENVINO",
+    "PRECISIONS",
+    "TENSORRT",
+    "TENSORRT_RTX",
+    "Engine",
+    "load_engine",
+]
 
 
 class Engine(Protocol):
@@ -19,7 +44,7 @@ class Engine(Protocol):
 
     @property
     def description(self) -> str:
-        """Back end, version and device that really run, for logs and diagnostics."""
+        """Back end, version, device and precision that really run, for logs and diagnostics."""
 
     @property
     def inputs(self) -> frozenset[str]:
@@ -37,21 +62,30 @@ class Engine(Protocol):
         """
 
 
-def load_engine(path: Path, backend: str, threads: int) -> Engine:
-    """Load one ONNX graph.
+def load_engine(path: Path, backend: str, threads: int, precision: str = AUTO) -> Engine:
+    """Load one ONNX graph for the CPU.
 
     Args:
         path: verified ONNX file.
-        backend: one of ``BACKENDS``; ``auto`` takes the fastest usable one.
+        backend: ``onnxruntime`` or ``openvino``.
         threads: CPU threads of one inference.
+        precision: one of ``PRECISIONS``; ``auto`` is ``fp32``.
 
     Raises:
-        BackendUnavailableError: unknown back end, or it cannot run here.
+        BackendUnavailableError: another back end, or it cannot run here.
     """
-    if backend not in BACKENDS:
-        raise BackendUnavailableError(
-            f"unknown back end '{backend}': choose one of {', '.join(BACKENDS)}"
-        )
-    from starrygazer_ros.backends.onnxruntime import OnnxRuntimeEngine
+    if backend == ONNXRUNTIME:
+        from starrygazer_ros.backends.onnxruntime import OnnxRuntimeEngine
 
-    return OnnxRuntimeEngine(path, threads)
+        if precision not in (AUTO, FP32):
+            raise BackendUnavailableError(
+                f"ONNX Runtime computes in fp32 here, not in {precision}: set precision to auto"
+            )
+        return OnnxRuntimeEngine(path, threads)
+    if backend == OPENVINO:
+        from starrygazer_ros.backends.openvino import OpenVinoEngine
+
+        return OpenVinoEngine(path, threads, FP32 if precision == AUTO else precision)
+    raise BackendUnavailableError(
+        f"no back end '{backend}' runs a graph on the CPU: choose {OPENVINO} or {ONNXRUNTIME}"
+    )

@@ -78,6 +78,8 @@ def _make(
         values.threads,
         values.min_sparse_points,
         values.filter_occluded,
+        options=values.engine_options(),
+        say=_say,
     )
     completer.self_check()
     partial = PartialBag(output, _job(recording, topics, values, completer, output_topics))

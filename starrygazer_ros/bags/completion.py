@@ -109,6 +109,7 @@ class BagCompleter:
         self._topics = topics
         self._values = values
         self._completer = completer
+        self._completer.keep_relative_depth = False
         self._partial = partial
         self._wanted = wanted
         sparse_depth = _READ_SPARSE_DEPTH.get(topics.sparse_depth.type)

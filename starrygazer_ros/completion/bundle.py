@@ -213,8 +213,15 @@ def _listed(file: str, hashes: dict[str, str]) -> str:
     return file
 
 
+def user_models() -> Path:
+    """Where the user's own bundles lie, by the XDG Base Directory Specification."""
+    base = os.environ.get("XDG_DATA_HOME", "")
+    root = Path(base) if os.path.isabs(base) else Path.home() / ".local" / "share"
+    return root / "starrygazer_ros" / "models"
+
+
 def bundle_folders() -> Iterator[Path]:
-    """Folders that may hold named bundles: source checkout, ROS workspaces, installation."""
+    """Folders that may hold named bundles: source checkout, workspaces, installation, user's."""
     here = Path(__file__).resolve()
     yield here.parents[2] / "models"
     workspaces = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
@@ -223,6 +230,7 @@ def bundle_folders() -> Iterator[Path]:
     prefixes = [folder.parent for folder in here.parents if folder.name in ("lib", "lib64")]
     for prefix in [*map(Path, workspaces), here.parents[2], *prefixes[:1]]:
         yield prefix / "share" / "starrygazer_ros" / "models"
+    yield user_models()
 
 
 def _find(name_or_path: str | Path) -> Path:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from starrygazer_ros.backends.options import EngineOptions, Say, say_nothing
 from starrygazer_ros.completion.bundle import ModelBundle
 from starrygazer_ros.completion.engines import Engines, SharedEngines
 from starrygazer_ros.completion.errors import (
     ImageFormatError,
     ImageSizeError,
-    SelfCheckError,
     SizeMismatchError,
     SparseDepthFormatError,
     SparseDepthValueError,
     TooFewSparsePointsError,
 )
 from starrygazer_ros.completion.occlusion import occluded_points
+from starrygazer_ros.completion.pipelines import Prediction
+from starrygazer_ros.completion.selection import DEFAULT_OPTIONS
+from starrygazer_ros.completion.self_check import self_check
+from starrygazer_ros.completion.stage_clock import StageClock
 from starrygazer_ros.fair_lock import FairLock
 
 DEFAULT_MIN_SPARSE_POINTS = 5
@@ -35,7 +37,8 @@ class CompletionResult:
     Attributes:
         depth: float32 [H, W], metres along the optical axis, NaN = unknown.
         confidence: float32 [H, W] in 0..1, higher = more reliable.
-        relative_depth: float32 [H, W], relative inverse depth, larger = nearer.
+        relative_depth: float32 [H, W], relative inverse depth, larger = nearer; ``None`` if the
+            completer does not keep it.
         timings: seconds per stage (``check``, ``occlusion``, ``prepare_mde``, ``mde``,
             ``prepare_refinement``, ``refinement``, ``finish``) and ``total``.
         occluded_points: sparse points that were left out as background seen past an edge.
@@ -43,7 +46,7 @@ class CompletionResult:
 
     depth: NDArray[np.float32]
     confidence: NDArray[np.float32]
-    relative_depth: NDArray[np.float32]
+    relative_depth: NDArray[np.float32] | None
     timings: dict[str, float]
     occluded_points: int = 0
 
@@ -63,10 +66,20 @@ class DepthCompleter:
             of them, see :func:`~starrygazer_ros.completion.occlusion.occluded_points`.
         shared: where engines that others use already come from; ``None`` loads them for this
             completer alone.
+        options: precision of the back end, and sizes and memory on a GPU.
+        say: is told what takes long while the engines are loaded.
+
+    Attributes:
+        bundle: the model bundle.
+        min_sparse_points: as given; may change between two images.
+        filter_occluded: as given; may change between two images.
+        keep_relative_depth: results hold the relative depth, too; those who do not need it spare a
+            GPU the way back.
 
     Raises:
         BackendUnavailableError: the back end cannot run here.
         BundleGraphError: a graph has other inputs or outputs than the contract.
+        SelfCheckError: the back end computes something else than the bundle says.
         ValueError: ``threads`` or ``min_sparse_points`` is less than 1.
     """
 
@@ -78,6 +91,8 @@ class DepthCompleter:
         min_sparse_points: int = DEFAULT_MIN_SPARSE_POINTS,
         filter_occluded: bool = True,
         shared: SharedEngines | None = None,
+        options: EngineOptions = DEFAULT_OPTIONS,
+        say: Say = say_nothing,
     ) -> None:
         if threads < 1:
             raise ValueError(f"threads must be at least 1, got {threads}")
@@ -86,8 +101,9 @@ class DepthCompleter:
         self.bundle = bundle
         self.min_sparse_points = min_sparse_points
         self.filter_occluded = filter_occluded
+        self.keep_relative_depth = True
         load = Engines if shared is None else shared.load
-        self._engines = load(bundle, backend, threads)
+        self._engines = load(bundle, backend, threads, options, say)
 
     @classmethod
     def from_bundle(
@@ -98,6 +114,8 @@ class DepthCompleter:
         min_sparse_points: int = DEFAULT_MIN_SPARSE_POINTS,
         filter_occluded: bool = True,
         shared: SharedEngines | None = None,
+        options: EngineOptions = DEFAULT_OPTIONS,
+        say: Say = say_nothing,
     ) -> DepthCompleter:
         """Load a bundle by name (``"default"``) or folder; see the constructor.
 
@@ -106,12 +124,24 @@ class DepthCompleter:
             BackendUnavailableError: the back end cannot run here.
         """
         bundle = ModelBundle.load(name_or_path)
-        return cls(bundle, backend, threads, min_sparse_points, filter_occluded, shared)
+        return cls(
+            bundle, backend, threads, min_sparse_points, filter_occluded, shared, options, say
+        )
 
     @property
     def backend_description(self) -> str:
         """Back end and device that really run."""
-        return self._engines.refinement.description
+        return self._engines.pipeline.description
+
+    @property
+    def backend_notes(self) -> tuple[str, ...]:
+        """Why not a back end that would have been better, a sentence each."""
+        return self._engines.notes
+
+    @property
+    def backend_warnings(self) -> tuple[str, ...]:
+        """What is wrong with the back end although it runs, a sentence each."""
+        return self._engines.warnings
 
     @property
     def turn(self) -> FairLock:
@@ -133,7 +163,7 @@ class DepthCompleter:
             InferenceError: the back end failed.
         """
         with self.turn:
-            clock = _StageClock()
+            clock = StageClock()
             sparse_depth = self._check(image, sparse_depth)
             clock.lap("check")
             occluded = 0
@@ -142,37 +172,10 @@ class DepthCompleter:
                 occluded = int(np.count_nonzero(hidden))
                 sparse_depth[hidden] = 0  # a copy, made by the check
                 clock.lap("occlusion")
-            return replace(self._complete(image, sparse_depth, clock), occluded_points=occluded)
-
-    def _complete(
-        self, image: NDArray[np.uint8], sparse_depth: NDArray[np.float32], clock: _StageClock
-    ) -> CompletionResult:
-        """The method itself, on checked input without NaN."""
-        height, width = sparse_depth.shape
-        mde_input = _to_tensor(_resize(image, *self.bundle.mde_size(height, width)))
-        clock.lap("prepare_mde")
-
-        relative_depth = self._engines.mde.run({"image": mde_input})["relative_depth"]
-        clock.lap("mde")
-
-        relative_depth = _resize(relative_depth[0, 0], height, width)
-        padding = _padding(height, width, self.bundle.refinement.multiple)
-        refinement_inputs = {
-            "image": _to_tensor(_pad(image, padding)),
-            "relative_depth": _pad(relative_depth, padding)[None, None],
-            "sparse_depth": np.pad(sparse_depth, padding)[None, None],
-        }
-        clock.lap("prepare_refinement")
-
-        outputs = self._engines.refinement.run(refinement_inputs)
-        clock.lap("refinement")
-
-        depth = outputs["depth"][0, 0, :height, :width]
-        known = np.isfinite(depth) & (depth > 0)
-        depth = np.where(known, depth, np.float32(np.nan))
-        confidence = np.where(known, outputs["confidence"][0, 0, :height, :width], np.float32(0))
-        clock.lap("finish")
-        return CompletionResult(depth, confidence, relative_depth, clock.timings())
+            prediction = self._engines.pipeline.run(
+                image, sparse_depth, clock, self.keep_relative_depth
+            )
+            return _result(prediction, clock, occluded)
 
     def self_check(self) -> float:
         """Complete the bundle's golden input and compare with its stored output.
@@ -183,18 +186,8 @@ class DepthCompleter:
         Raises:
             SelfCheckError: the difference is above the bundle's tolerance or not finite.
         """
-        golden = self.bundle.golden()
-        # Not complete(): the user's min_sparse_points is not meant for the golden input.
         with self.turn:
-            depth = self._complete(golden.image, golden.sparse_depth, _StageClock()).depth
-        difference = float(np.max(np.abs(depth - golden.depth) / golden.depth))
-        if not difference <= golden.tolerance:  # also catches NaN
-            raise SelfCheckError(
-                f"{self.backend_description} differs from the reference output of bundle "
-                f"'{self.bundle.name}' by {difference:.2g} (allowed {golden.tolerance:.2g}): "
-                "use another back end and report this"
-            )
-        return difference
+            return self_check(self._engines.pipeline, self.bundle)
 
     def _check(
         self, image: NDArray[np.uint8], sparse_depth: NDArray[np.float32]
@@ -234,6 +227,17 @@ class DepthCompleter:
         return np.where(valid, sparse_depth, np.float32(0))
 
 
+def _result(prediction: Prediction, clock: StageClock, occluded_points: int) -> CompletionResult:
+    """Unknown depth is NaN and of no confidence."""
+    known = np.isfinite(prediction.depth) & (prediction.depth > 0)
+    depth = np.where(known, prediction.depth, np.float32(np.nan))
+    confidence = np.where(known, prediction.confidence, np.float32(0))
+    clock.lap("finish")
+    return CompletionResult(
+        depth, confidence, prediction.relative_depth, clock.timings(), occluded_points
+    )
+
+
 def _is_array(value: object, dtype: type[np.generic], dimensions: int) -> bool:
     return isinstance(value, np.ndarray) and value.dtype == dtype and value.ndim == dimensions
 
@@ -243,45 +247,3 @@ def _form(value: object) -> str:
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {list(value.shape)}"
     return f"a {type(value).__name__}"
-
-
-class _StageClock:
-    """Wall time of consecutive stages."""
-
-    def __init__(self) -> None:
-        self._start = self._last = time.perf_counter()
-        self._laps: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self._laps[stage] = now - self._last
-        self._last = now
-
-    def timings(self) -> dict[str, float]:
-        return {**self._laps, "total": self._last - self._start}
-
-
-def _resize(array: NDArray, height: int, width: int) -> NDArray:  # type: ignore[type-arg]
-    if array.shape[:2] == (height, width):
-        return array
-    shrinks = height < array.shape[0]
-    return cv2.resize(
-        array, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    )
-
-
-def _padding(height: int, width: int, multiple: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Rows below and columns right that fill up to a multiple."""
-    return (0, -height % multiple), (0, -width % multiple)
-
-
-def _pad(array: NDArray, padding: tuple[tuple[int, int], tuple[int, int]]) -> NDArray:  # type: ignore[type-arg]
-    (_, bottom), (_, right) = padding
-    if bottom == right == 0:
-        return array
-    return cv2.copyMakeBorder(array, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-
-
-def _to_tensor(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """RGB uint8 [H, W, 3] to float32 [1, 3, H, W] in 0..1."""
-    return np.asarray(cv2.dnn.blobFromImage(image, scalefactor=1.0 / 255.0), np.float32)

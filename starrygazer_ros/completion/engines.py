@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from weakref import WeakValueDictionary
 
-from starrygazer_ros import backends
-from starrygazer_ros.completion.bundle import EngineSpec, ModelBundle
-from starrygazer_ros.completion.errors import BundleGraphError
+from starrygazer_ros.backends.options import EngineOptions, Say, say_nothing
+from starrygazer_ros.completion.bundle import ModelBundle
+from starrygazer_ros.completion.selection import select_pipeline
 from starrygazer_ros.fair_lock import FairLock
 
 
@@ -18,32 +18,38 @@ class Engines:
         bundle: a verified model bundle.
         backend: ``auto`` or the name of a back end.
         threads: CPU threads of one inference.
+        options: precision, and sizes and memory on a GPU.
+        say: is told what takes long.
 
     Attributes:
-        mde: the monocular depth engine.
-        refinement: the refinement engine.
+        pipeline: runs them.
+        notes: why not a back end that would have been better, a sentence each.
+        warnings: what is wrong although they run, a sentence each.
         turn: held while they compute; those that share them take turns, the longest waiting first.
 
     Raises:
         BackendUnavailableError: the back end cannot run here.
         BundleGraphError: a graph has other inputs or outputs than the contract.
+        SelfCheckError: the back end computes something else than the bundle says.
     """
 
-    def __init__(self, bundle: ModelBundle, backend: str, threads: int) -> None:
+    def __init__(
+        self,
+        bundle: ModelBundle,
+        backend: str,
+        threads: int,
+        options: EngineOptions,
+        say: Say = say_nothing,
+    ) -> None:
         self.turn = FairLock()
-        self.mde = backends.load_engine(bundle.mde.path, backend, threads)
-        self.refinement = backends.load_engine(bundle.refinement.path, backend, threads)
-        _check_graph(self.mde, bundle.mde, {"image"}, {"relative_depth"})
-        _check_graph(
-            self.refinement,
-            bundle.refinement,
-            {"image", "relative_depth", "sparse_depth"},
-            {"depth", "confidence"},
-        )
+        selection = select_pipeline(bundle, backend, threads, options, say)
+        self.pipeline = selection.pipeline
+        self.notes = selection.notes
+        self.warnings = selection.warnings
 
 
 class SharedEngines:
-    """Gives the same :class:`Engines` to all who want the same model, back end and threads.
+    """Gives the same :class:`Engines` to all who want the same, options included.
 
     They are freed when the last completer that uses them is; this object itself keeps none.
     """
@@ -56,22 +62,19 @@ class SharedEngines:
         """Number of engine pairs in use."""
         return len(self._loaded)
 
-    def load(self, bundle: ModelBundle, backend: str, threads: int) -> Engines:
+    def load(
+        self,
+        bundle: ModelBundle,
+        backend: str,
+        threads: int,
+        options: EngineOptions,
+        say: Say = say_nothing,
+    ) -> Engines:
         """Those in use, else new ones; see :class:`Engines`."""
         # By hash, because the files of a folder may have been replaced since.
-        key = (bundle.mde.sha256, bundle.refinement.sha256, backend, threads)
+        key = (bundle.mde.sha256, bundle.refinement.sha256, backend, threads, options)
         with self._lock:
             engines = self._loaded.get(key)
             if engines is None:
-                engines = self._loaded[key] = Engines(bundle, backend, threads)
+                engines = self._loaded[key] = Engines(bundle, backend, threads, options, say)
             return engines
-
-
-def _check_graph(
-    engine: backends.Engine, spec: EngineSpec, inputs: set[str], outputs: set[str]
-) -> None:
-    if engine.inputs != inputs or engine.outputs != outputs:
-        raise BundleGraphError(
-            f"{spec.path} maps {sorted(engine.inputs)} to {sorted(engine.outputs)}, expected "
-            f"{sorted(inputs)} to {sorted(outputs)}: export the bundle again"
-        )

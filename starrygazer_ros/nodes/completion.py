@@ -84,7 +84,13 @@ class CompletionNode(ManagedNode):
             # Of clouds it is the projector that filters: it knows where the LiDAR is.
             values.filter_occluded and not self._projects,
             self._shared,
+            values.engine_options(),
+            self.get_logger().info,
         )
+        for note in completer.backend_notes:
+            self.get_logger().info(f"not used: {note}")
+        for warning in completer.backend_warnings:
+            self.get_logger().warning(warning)
         difference = completer.self_check()
         transforms = make_transforms(self, values) if self._projects else None
         reader = self._make_reader(transforms)
@@ -231,6 +237,7 @@ class CompletionNode(ManagedNode):
             model=f"{bundle.name} {bundle.version}",
             hashes={"mde": bundle.mde.sha256, "refinement": bundle.refinement.sha256},
             backend=configured.completer.backend_description,
+            backend_warnings=configured.completer.backend_warnings,
             time_jumps=configured.synchronizer.time_jumps,
             reused=configured.synchronizer.reused,
             output_mismatch=subscription_mismatch(self, configured.outputs.publishers),

@@ -50,6 +50,7 @@ class PairCompleter:
         self.statistics = Statistics()
         self._reader = reader
         self._completer = completer
+        self._completer.keep_relative_depth = False
         self._outputs = outputs
         self._faults = FaultLog(logger)
         self._wanted: CompletionParameters | None = None

@@ -1,0 +1,151 @@
+"""The method between checked input and raw output: resizing, padding, the two engines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from starrygazer_ros.completion.bundle import EngineSpec, ModelBundle
+from starrygazer_ros.completion.errors import BundleGraphError
+from starrygazer_ros.completion.stage_clock import StageClock
+
+if TYPE_CHECKING:
+    from starrygazer_ros.backends import Engine
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What the engines make of one image, all float32 [H, W].
+
+    Attributes:
+        depth: metres; not finite or not positive where nothing is known.
+        confidence: 0..1.
+        relative_depth: relative inverse depth, larger = nearer; ``None`` if it was not wanted.
+    """
+
+    depth: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    relative_depth: NDArray[np.float32] | None
+
+
+class Pipeline(Protocol):
+    """A bundle's two engines, loaded, and everything between them."""
+
+    @property
+    def description(self) -> str:
+        """Back end, version, device and precision that really run."""
+
+    def run(
+        self,
+        image: NDArray[np.uint8],
+        sparse_depth: NDArray[np.float32],
+        clock: StageClock,
+        relative_depth: bool = True,
+    ) -> Prediction:
+        """Predict the depth of one image.
+
+        Args:
+            image: uint8 [H, W, 3] RGB.
+            sparse_depth: float32 [H, W] metres, 0 = none.
+            clock: is told the end of the stages ``prepare_mde``, ``mde``, ``prepare_refinement``
+                and ``refinement``, or those of its own.
+            relative_depth: it is wanted, too; a device need not send it otherwise.
+
+        Raises:
+            InferenceError: the back end failed.
+        """
+
+
+class HostPipeline:
+    """Two engines that take and give arrays of the host.
+
+    Args:
+        bundle: whose graphs they run.
+        mde: the monocular depth engine.
+        refinement: the refinement engine.
+
+    Raises:
+        BundleGraphError: a graph has other inputs or outputs than the contract.
+    """
+
+    def __init__(self, bundle: ModelBundle, mde: Engine, refinement: Engine) -> None:
+        _check_graph(mde, bundle.mde, {"image"}, {"relative_depth"})
+        inputs = {"image", "relative_depth", "sparse_depth"}
+        _check_graph(refinement, bundle.refinement, inputs, {"depth", "confidence"})
+        self._bundle = bundle
+        self._mde = mde
+        self._refinement = refinement
+
+    @property
+    def description(self) -> str:
+        """See :class:`Pipeline`."""
+        return self._refinement.description
+
+    def run(
+        self,
+        image: NDArray[np.uint8],
+        sparse_depth: NDArray[np.float32],
+        clock: StageClock,
+        relative_depth: bool = True,
+    ) -> Prediction:
+        """See :class:`Pipeline`."""
+        height, width = sparse_depth.shape
+        mde_input = _to_tensor(_resize(image, *self._bundle.mde_size(height, width)))
+        clock.lap("prepare_mde")
+
+        found = self._mde.run({"image": mde_input})["relative_depth"]
+        clock.lap("mde")
+
+        resized = _resize(found[0, 0], height, width)
+        padding = _padding(height, width, self._bundle.refinement.multiple)
+        refinement_inputs = {
+            "image": _to_tensor(_pad(image, padding)),
+            "relative_depth": _pad(resized, padding)[None, None],
+            "sparse_depth": np.pad(sparse_depth, padding)[None, None],
+        }
+        clock.lap("prepare_refinement")
+
+        outputs = self._refinement.run(refinement_inputs)
+        clock.lap("refinement")
+        depth, confidence = (
+            outputs[name][0, 0, :height, :width] for name in ("depth", "confidence")
+        )
+        return Prediction(depth, confidence, resized if relative_depth else None)
+
+
+def _check_graph(engine: Engine, spec: EngineSpec, inputs: set[str], outputs: set[str]) -> None:
+    if engine.inputs != inputs or engine.outputs != outputs:
+        raise BundleGraphError(
+            f"{spec.path} maps {sorted(engine.inputs)} to {sorted(engine.outputs)}, expected "
+            f"{sorted(inputs)} to {sorted(outputs)}: export the bundle again"
+        )
+
+
+def _resize(array: NDArray, height: int, width: int) -> NDArray:  # type: ignore[type-arg]
+    if array.shape[:2] == (height, width):
+        return array
+    shrinks = height < array.shape[0]
+    return cv2.resize(
+        array, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
+
+
+def _padding(height: int, width: int, multiple: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Rows below and columns right that fill up to a multiple."""
+    return (0, -height % multiple), (0, -width % multiple)
+
+
+def _pad(array: NDArray, padding: tuple[tuple[int, int], tuple[int, int]]) -> NDArray:  # type: ignore[type-arg]
+    (_, bottom), (_, right) = padding
+    if bottom == right == 0:
+        return array
+    return cv2.copyMakeBorder(array, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+
+
+def _to_tensor(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """RGB uint8 [H, W, 3] to float32 [1, 3, H, W] in 0..1."""
+    return np.asarray(cv2.dnn.blobFromImage(image, scalefactor=1.0 / 255.0), np.float32)

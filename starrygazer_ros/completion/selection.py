@@ -1,0 +1,95 @@
+"""Which back end runs a bundle here, checked against the bundle's own answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from starrygazer_ros import backends
+from starrygazer_ros.backends.names import AUTO, BACKENDS, ONNXRUNTIME, TENSORRT, TENSORRT_RTX
+from starrygazer_ros.backends.options import EngineOptions, Say, say_nothing
+from starrygazer_ros.completion.bundle import ModelBundle
+from starrygazer_ros.completion.errors import (
+    BackendUnavailableError,
+    InferenceError,
+    SelfCheckError,
+)
+from starrygazer_ros.completion.pipelines import HostPipeline, Pipeline
+from starrygazer_ros.completion.self_check import self_check
+
+DEFAULT_OPTIONS = EngineOptions()
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A pipeline that runs here.
+
+    Attributes:
+        pipeline: loaded.
+        notes: why not a back end that would have been better, a sentence each.
+        warnings: what is wrong although it runs, a sentence each.
+    """
+
+    pipeline: Pipeline
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def select_pipeline(
+    bundle: ModelBundle,
+    backend: str,
+    threads: int,
+    options: EngineOptions = DEFAULT_OPTIONS,
+    say: Say = say_nothing,
+) -> Selection:
+    """Load the back end that is asked for, or the first of ``BACKENDS`` that is usable.
+
+    Args:
+        bundle: a verified model bundle.
+        backend: one of ``BACKENDS``; all but ``auto`` fail instead of giving way to another.
+        threads: CPU threads of one inference.
+        options: precision, and sizes and memory on a GPU.
+        say: is told what takes long.
+
+    Raises:
+        BackendUnavailableError: the back end is unknown or cannot run here.
+        BundleGraphError: a graph has other inputs or outputs than the contract.
+        InferenceError: it failed in its self-check.
+        SelfCheckError: it computes something else than the bundle says.
+    """
+    if backend not in BACKENDS:
+        raise BackendUnavailableError(
+            f"unknown back end '{backend}': choose one of {', '.join(BACKENDS)}"
+        )
+    if backend != AUTO:
+        return _load(bundle, backend, threads, options, say)
+    notes: list[str] = []
+    for candidate in BACKENDS[1:]:
+        try:
+            selected = _load(bundle, candidate, threads, options, say)
+        except (BackendUnavailableError, InferenceError, SelfCheckError) as error:
+            notes.append(f"{candidate}: {error}")
+        else:
+            return replace(selected, notes=tuple(notes))
+    raise BackendUnavailableError(f"no back end can run here: {'; '.join(notes)}")
+
+
+def _load(
+    bundle: ModelBundle, backend: str, threads: int, options: EngineOptions, say: Say
+) -> Selection:
+    if backend in (TENSORRT, TENSORRT_RTX):
+        from starrygazer_ros.backends.tensorrt.platform import find_platform
+
+        platform = find_platform(backend)
+        from starrygazer_ros.backends.tensorrt.loading import load_pipeline  # not on every system
+
+        loaded = load_pipeline(bundle, platform, options, say)
+        return Selection(loaded.pipeline, warnings=loaded.warnings)
+    precision = options.precision
+    pipeline = HostPipeline(
+        bundle,
+        backends.load_engine(bundle.mde.path, backend, threads, precision),
+        backends.load_engine(bundle.refinement.path, backend, threads, precision),
+    )
+    if backend != ONNXRUNTIME:  # the reference, which made the golden output
+        self_check(pipeline, bundle)
+    return Selection(pipeline)

@@ -1,0 +1,131 @@
+"""The command ``starrygazer models``: bundles that are there, and new ones."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from starrygazer_ros.completion import CompletionError, ModelBundle
+from starrygazer_ros.completion.bundle import MANIFEST, bundle_folders, user_models
+from starrygazer_ros.files import KITTI_DEPTH_SCALE, read_image, read_sparse_depth
+
+EXIT_OK = 0
+_SAMPLE_LINES = 32
+
+
+class ModelsCommandError(CompletionError):
+    """The command cannot do what it is asked for."""
+
+    cause = "models_command"
+
+
+def add_models_command(commands: Any) -> None:
+    """Add the command to the subparsers of ``starrygazer``."""
+    parser = commands.add_parser("models", help="model bundles: list, or add your own network")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="bundles that are found by name")
+    listing.set_defaults(run=_list)
+    adding = actions.add_parser(
+        "add",
+        help="make a bundle with a monocular network of your own",
+        description="Wraps the ONNX file of a monocular depth network, such as Depth Anything V2 "
+        "Small, into a bundle with the refinement of another one. What normalisation it expects "
+        "and whether larger means nearer is found out on a sample with measured depth.",
+    )
+    adding.set_defaults(run=_add)
+    adding.add_argument("name", metavar="NAME", help="of the new bundle")
+    adding.add_argument("--mde", type=Path, required=True, metavar="ONNX", help="the network")
+    adding.add_argument("--mde-output", metavar="OUTPUT", help="if the network has several")
+    adding.add_argument(
+        "--pixels", type=int, metavar="N", help="about how many the network sees of an image"
+    )
+    adding.add_argument(
+        "--sample",
+        type=Path,
+        nargs=2,
+        metavar=("IMAGE", "SPARSE"),
+        help="image and its sparse depth (default: the photograph of the demo, from scikit-image)",
+    )
+    adding.add_argument(
+        "--depth-scale",
+        type=float,
+        default=KITTI_DEPTH_SCALE,
+        metavar="STEPS",
+        help="steps per metre if SPARSE is a PNG (default: %(default)g)",
+    )
+    adding.add_argument(
+        "--refinement", default="default", metavar="BUNDLE", help="whose refinement is taken"
+    )
+    adding.add_argument(
+        "--output", type=Path, metavar="FOLDER", help=f"default: {user_models()}{os.sep}NAME"
+    )
+
+
+def _list(_options: argparse.Namespace) -> int:
+    seen = set()
+    for folder in bundle_folders():
+        for manifest in sorted(folder.glob(f"*/{MANIFEST}")):
+            if manifest.parent.name in seen:
+                continue  # the first is the one that is found
+            seen.add(manifest.parent.name)
+            try:
+                bundle = ModelBundle.load(manifest.parent)
+                about = f"{bundle.name} {bundle.version}"
+            except CompletionError as error:
+                about = f"cannot be used: {error}"
+            print(f"{manifest.parent.name}: {about} ({manifest.parent})")
+    return EXIT_OK
+
+
+def _add(options: argparse.Namespace) -> int:
+    if Path(options.name).name != options.name or options.name.startswith("."):
+        raise ModelsCommandError(f"{options.name} is no name: choose one without slashes")
+    try:
+        from starrygazer_ros.own_models.bundling import add_model
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("starrygazer_ros"):
+            raise
+        raise ModelsCommandError(
+            f"this needs the package {error.name}: pip install 'starrygazer_ros[models]'"
+        ) from error
+    image, sparse_depth = _sample(options)
+    added = add_model(
+        options.name,
+        options.mde,
+        options.output or user_models() / options.name,
+        image,
+        sparse_depth,
+        options.refinement,
+        options.mde_output,
+        options.pixels,
+    )
+    found = added.probe
+    gives = "depth" if found.gives_depth else "inverse depth"
+    print(
+        f"{options.mde.name}: takes {found.normalisation.name}, gives {gives} (rank correlation "
+        f"{found.correlation:.2f}); on held-out points of the sample RMSE {added.error:.3f} m, of "
+        f"bundle {options.refinement} {added.reference_error:.3f} m -> {added.folder}"
+    )
+    return EXIT_OK
+
+
+def _sample(options: argparse.Namespace) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    if options.sample:
+        image, sparse = options.sample
+        return read_image(image), read_sparse_depth(sparse, options.depth_scale, lambda _: None)
+    from starrygazer_ros.demo.photographs import motorcycle
+    from starrygazer_ros.demo.scan_lines import scan_lines
+
+    try:
+        photograph = motorcycle()
+    except (ImportError, OSError) as error:
+        raise ModelsCommandError(
+            f"there is no sample ({error}): give --sample IMAGE SPARSE, or pip install scikit-image"
+        ) from error
+    sparse_depth = scan_lines(photograph.depth, _SAMPLE_LINES, photograph.intrinsics)
+    return photograph.image, sparse_depth

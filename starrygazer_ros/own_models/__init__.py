@@ -1,0 +1,1 @@
+"""Bundles with a monocular network of the user's own; needs the package onnx."""

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+from starrygazer_ros.backends.cache_folder import cache_folder
+from starrygazer_ros.backends.tensorrt.plan_cache import PlanCache
+from starrygazer_ros.cli import main
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    made = PlanCache(cache_folder("tensorrt"))
+    about = {
+        "model": "default 0.3.1",
+        "graph": "refinement",
+        "precision": "fp16",
+        "builder": "tensorrt 10.3.0",
+        "gpu": {"name": "Orin"},
+    }
+    made.get_or_build("0123456789abcdef", about, lambda: bytes(3 << 20))
+    return made
+
+
+def test_lists_the_plans_with_what_they_are_for(cache, capsys):
+    assert main(["engines", "list"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    for part in ("default 0.3.1 refinement fp16, tensorrt 10.3.0, Orin, 3 MiB", "0123456789ab"):
+        assert part in line
+
+
+def test_removes_them(cache, capsys):
+    assert main(["engines", "clean"]) == 0
+    assert capsys.readouterr().out == "removed 1 plans\n"
+    assert main(["engines", "list"]) == 0
+    assert "no plans" in capsys.readouterr().out
+
+
+def test_without_tensorrt_there_is_nothing_to_build_and_it_says_why(cache, capsys):
+    try:
+        import tensorrt  # noqa: F401
+    except ImportError:
+        assert main(["engines", "build"]) == 2
+        assert "tensorrt cannot be imported" in capsys.readouterr().err
+    else:
+        pytest.skip("TensorRT is installed")
+
+
+def test_a_cache_that_others_may_change_is_refused(cache, capsys):
+    cache.folder.chmod(0o777)
+    assert main(["engines", "list"]) == 2
+    assert "chmod go-w" in capsys.readouterr().err

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("openvino", reason="see make test-gpu-code")
+
+from bundles import expected_depth
+from starrygazer_ros.backends import load_engine
+from starrygazer_ros.backends.options import EngineOptions
+from starrygazer_ros.completion import BackendUnavailableError, DepthCompleter
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+def test_completes_as_the_reference_does():
+    reference = DepthCompleter.from_bundle("default", "onnxruntime")
+    completer = DepthCompleter.from_bundle("default", "openvino")
+    assert completer.backend_description.startswith("openvino 20")
+    assert completer.backend_description.endswith("CPU, 2 threads, fp32")
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (120, 200, 3), dtype=np.uint8)
+    sparse_depth = np.where(random.uniform(size=(120, 200)) < 0.05, np.float32(4), np.float32(0))
+    expected = reference.complete(image, sparse_depth)
+    result = completer.complete(image, sparse_depth)
+    np.testing.assert_allclose(result.depth, expected.depth, rtol=1e-3)
+    np.testing.assert_allclose(result.confidence, expected.confidence, atol=1e-3)
+
+
+def test_results_are_the_users_own(tiny_bundle):
+    completer = DepthCompleter.from_bundle(tiny_bundle, "openvino", 1)
+    sparse_depth = np.zeros((48, 64), np.float32)
+    sparse_depth[::8, ::8] = 3
+    first, second = (
+        completer.complete(np.full((48, 64, 3), grey, np.uint8), sparse_depth).depth
+        for grey in (51, 204)
+    )
+    np.testing.assert_allclose(first, expected_depth(sparse_depth, 51), rtol=1e-4)
+    np.testing.assert_allclose(second, expected_depth(sparse_depth, 204), rtol=1e-4)
+
+
+def test_auto_takes_it_before_onnx_runtime_and_says_why_not_tensorrt(tiny_bundle):
+    completer = DepthCompleter.from_bundle(tiny_bundle, "auto", 1)
+    assert completer.backend_description.startswith("openvino")
+    assert [note.split(":")[0] for note in completer.backend_notes] == ["tensorrt", "tensorrt_rtx"]
+
+
+def test_images_of_several_sizes_may_come_in_turn(tiny_bundle):
+    completer = DepthCompleter.from_bundle(tiny_bundle, "openvino", 1)
+    for height in (48, 64, 48, 72, 80, 96, 48):
+        sparse_depth = np.zeros((height, 64), np.float32)
+        sparse_depth[::8, ::8] = height / 10
+        depth = completer.complete(np.full((height, 64, 3), 51, np.uint8), sparse_depth).depth
+        np.testing.assert_allclose(depth, height / 10 * 1.2, rtol=1e-4)
+
+
+def test_keeps_its_compiled_models_in_the_users_cache(tiny_bundle, tmp_path):
+    DepthCompleter.from_bundle(tiny_bundle, "openvino", 1)
+    assert list((tmp_path / "starrygazer_ros" / "openvino").iterdir())
+
+
+@pytest.mark.parametrize("precision", ["fp16", "fp32"])
+def test_a_precision_that_a_cpu_does_not_have_is_refused(tiny_bundle, precision):
+    options = EngineOptions(precision=precision)
+    if precision == "fp32":
+        DepthCompleter.from_bundle(tiny_bundle, "openvino", 1, options=options)
+        return
+    with pytest.raises(BackendUnavailableError, match="fp32 or bf16 on a CPU, not in fp16"):
+        DepthCompleter.from_bundle(tiny_bundle, "openvino", 1, options=options)
+    with pytest.raises(BackendUnavailableError, match="ONNX Runtime computes in fp32"):
+        DepthCompleter.from_bundle(tiny_bundle, "onnxruntime", 1, options=options)
+
+
+def test_a_graph_that_it_cannot_read_is_named(tmp_path):
+    (tmp_path / "bad.onnx").write_bytes(b"no graph")
+    with pytest.raises(BackendUnavailableError, match=r"OpenVINO cannot load .*bad\.onnx"):
+        load_engine(tmp_path / "bad.onnx", "openvino", 1)
