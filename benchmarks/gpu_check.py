@@ -21,6 +21,7 @@ from starrygazer_ros import __version__, doctor
 from starrygazer_ros.backends.names import FP16, FP32, ONNXRUNTIME, TENSORRT, TENSORRT_RTX
 from starrygazer_ros.backends.options import EngineOptions
 from starrygazer_ros.completion import CompletionError, DepthCompleter, ModelBundle
+from starrygazer_ros.completion.errors import in_one_line
 
 SIZES = ((480, 640), (352, 1216), (720, 1280))
 SPARSE_SHARE = 0.03
@@ -120,7 +121,7 @@ def check(bundle: ModelBundle, backend: str, precision: str, frames: int) -> Che
         for size in SIZES:
             checked.sizes.append(measure(completer, reference, size, frames))
     except CompletionError as error:
-        checked.error = " ".join(str(error).split())
+        checked.error = in_one_line(error)
     return checked
 
 

@@ -148,6 +148,8 @@ def _completion_node(given: dict[str, str], sim_time: dict[str, bool]) -> Lifecy
     if given["points_topic"] and given["projection"] == "inside":
         overrides["input.sparse_depth_transport"] = "points"
         inputs["points"] = given["points_topic"]
+    elif given["points_topic"]:  # projection_node publishes images, whatever the file says
+        overrides["input.sparse_depth_transport"] = "raw"
     return _node("completion_node", given, {**sim_time, **overrides}, inputs)
 
 

@@ -20,6 +20,16 @@ from starrygazer_ros.completion.errors import (
     CompletionError,
     InputError,
     TooFewSparsePointsError,
+    in_one_line,
+)
+from starrygazer_ros.console import (
+    EXIT_BAD_INPUT,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    positive_integer,
+    positive_number,
+    say,
+    share,
 )
 from starrygazer_ros.doctor import add_doctor_command
 from starrygazer_ros.engines_command import add_engines_command
@@ -28,7 +38,6 @@ from starrygazer_ros.models_command import add_models_command
 from starrygazer_ros.output_files import Completed, check_output, is_depth_png, write_output
 from starrygazer_ros.visualization import metres
 
-EXIT_OK, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 2, 130
 _FARTHEST_MEDIAN = 200.0  # metres; where half of a scene is farther, the unit is in doubt
 
 _DESCRIPTION = "Dense metric depth from a camera image and sparse depth, without ROS."
@@ -90,10 +99,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except (CompletionError, FileError) as error:
-        message = " ".join(str(error).split())
+        message = in_one_line(error)
         if isinstance(error, TooFewSparsePointsError):
             message = message.replace("min_sparse_points", "--min-sparse-points")
-        print(f"starrygazer: error: {message}", file=sys.stderr)
+        say(f"error: {message}")
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -136,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     complete.add_argument(
         "--depth-scale",
-        type=_positive_number,
+        type=positive_number,
         default=KITTI_DEPTH_SCALE,
         metavar="STEPS",
         help="steps per metre in 16-bit PNG: 256 as in KITTI (default), 1000 for millimetres",
@@ -150,13 +159,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     complete.add_argument(
         "--min-confidence",
-        type=_share,
+        type=share,
         metavar="C",
         help="0 to 1; depth that is less certain is written as unknown (default: keep all)",
     )
     complete.add_argument(
         "--edge-ratio",
-        type=_positive_number,
+        type=positive_number,
         metavar="R",
         help="leave points out of .ply that lie between their neighbours, by more than this share "
         "of their depth to a nearer and to a farther one, such as 0.02 (default: keep all)",
@@ -168,11 +177,11 @@ def _parser() -> argparse.ArgumentParser:
         "--backend", choices=BACKENDS, default="auto", help="what runs the networks (default: auto)"
     )
     complete.add_argument(
-        "--threads", type=_positive_integer, default=2, help="CPU threads (default: 2)"
+        "--threads", type=positive_integer, default=2, help="CPU threads (default: 2)"
     )
     complete.add_argument(
         "--min-sparse-points",
-        type=_positive_integer,
+        type=positive_integer,
         default=DEFAULT_MIN_SPARSE_POINTS,
         metavar="N",
         help=f"refuse sparse depth with fewer points (default: {DEFAULT_MIN_SPARSE_POINTS})",
@@ -189,32 +198,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _positive_number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = np.nan
-    if not (np.isfinite(number) and number > 0):
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return number
-
-
-def _share(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = np.nan
-    if not 0 <= number <= 1:  # also catches NaN
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to 1")
-    return number
-
-
-def _positive_integer(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
-    return int(text)
-
-
 def _complete(options: argparse.Namespace) -> int:
     inputs = (options.image, options.sparse)
     for path in options.output:  # before the work, not after it
@@ -223,7 +206,7 @@ def _complete(options: argparse.Namespace) -> int:
     sparse_depth = read_sparse_depth(
         options.sparse,
         options.depth_scale,
-        lambda count: _say("note", f"{options.sparse}: {count} negative values are taken as none"),
+        lambda count: say(f"note: {options.sparse}: {count} negative values are taken as none"),
     )
     intrinsics = _intrinsics(options.intrinsics, image) if options.intrinsics else None
     completer = DepthCompleter.from_bundle(
@@ -273,16 +256,14 @@ def _warn_of_distance(depth: NDArray[np.float32], saturated: int, depth_scale: f
             if saturated > known.size / 2 or median > _FARTHEST_MEDIAN
             else ""
         )
-        _say(
-            "warning",
-            f"{saturated} pixels are farther than {limit:.1f} m, which 16 bits cannot hold at "
-            f"--depth-scale {depth_scale:g}; stored as {limit:.1f} m{question}",
+        say(
+            f"warning: {saturated} pixels are farther than {limit:.1f} m, which 16 bits cannot "
+            f"hold at --depth-scale {depth_scale:g}; stored as {limit:.1f} m{question}"
         )
     elif median > _FARTHEST_MEDIAN:
-        _say(
-            "warning",
-            f"half of the image is farther than {metres(median)}: are these millimetres? A .npy "
-            "file holds metres; of a PNG --depth-scale says the unit",
+        say(
+            f"warning: half of the image is farther than {metres(median)}: are these millimetres? "
+            "A .npy file holds metres; of a PNG --depth-scale says the unit"
         )
 
 
@@ -312,10 +293,6 @@ def _range(depths: NDArray[np.float32]) -> str:
     if depths.size == 0:
         return "nowhere"
     return f"{metres(float(depths.min()))} to {metres(float(depths.max()))}"
-
-
-def _say(kind: str, message: str) -> None:
-    print(f"starrygazer: {kind}: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -180,6 +180,15 @@ class CompletionParameters(CommonParameters, CloudParameters):
         limits=(0.0, 1.0),
     )
 
+    def check_together(self) -> None:
+        """See :meth:`Parameters.check_together`."""
+        super().check_together()
+        if self.sparse_depth_transport == POINTS and not self.rectified:
+            raise ValueError(
+                "input.sparse_depth_transport points needs rectified true: depth and cloud are "
+                "those of the rectified image"
+            )
+
     def engine_options(self) -> EngineOptions:
         """Settings of the engines beside back end and threads."""
         return EngineOptions(

@@ -16,8 +16,9 @@ from starrygazer_ros import __version__
 from starrygazer_ros.backends.cache_folder import cache_folder
 from starrygazer_ros.backends.names import BACKENDS
 from starrygazer_ros.completion import CompletionError, DepthCompleter, ModelBundle
+from starrygazer_ros.completion.errors import in_one_line
+from starrygazer_ros.console import EXIT_OK, EXIT_SICK
 
-EXIT_OK, EXIT_SICK = 0, 1
 GOOD, OPTIONAL, BAD = "ok", "--", "!!"
 _PROFILES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 
@@ -82,7 +83,7 @@ def _package(name: str, advice: str, title: str = "", optional: bool = False) ->
     try:
         module = import_module(name)
     except Exception as error:  # a broken package may raise anything
-        return Finding(OPTIONAL if optional else BAD, title or name, _words(error), advice)
+        return Finding(OPTIONAL if optional else BAD, title or name, in_one_line(error), advice)
     return Finding(GOOD, title or name, str(getattr(module, "__version__", "installed")))
 
 
@@ -137,7 +138,7 @@ def _gpu() -> Finding:
     except CompletionError as error:
         driver = driver_version()
         known = f"driver for CUDA {driver}" if driver else "no NVIDIA driver"
-        return Finding(OPTIONAL, "GPU", known, _words(error))
+        return Finding(OPTIONAL, "GPU", known, in_one_line(error))
     return Finding(
         GOOD,
         "GPU",
@@ -150,7 +151,9 @@ def _models(bundle: str) -> Iterator[Finding]:
     try:
         loaded = ModelBundle.load(bundle)
     except CompletionError as error:
-        yield Finding(BAD, f"model {bundle}", _words(error), "reinstall it, or give its folder")
+        yield Finding(
+            BAD, f"model {bundle}", in_one_line(error), "reinstall it, or give its folder"
+        )
         return
     hashes = f"SHA-256 {loaded.mde.sha256[:12]} {loaded.refinement.sha256[:12]}"
     yield Finding(GOOD, f"model {bundle}", f"{loaded.version}, {hashes}")
@@ -164,7 +167,7 @@ def _of_backend(bundle: str, backend: str) -> Finding:
         completer = DepthCompleter.from_bundle(bundle, backend, say=_say)
         difference = completer.self_check()
     except CompletionError as error:
-        advice = _words(error)
+        advice = in_one_line(error)
         return Finding(BAD if must_work else OPTIONAL, f"back end {backend}", "cannot run", advice)
     warnings = "; ".join(completer.backend_warnings)
     state = BAD if warnings else GOOD
@@ -180,10 +183,6 @@ def _cache() -> Finding:
     return Finding(
         BAD, "cache", f"{folder} cannot be written", "set XDG_CACHE_HOME to a folder of your own"
     )
-
-
-def _words(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _say(sentence: str) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from typing import Any
 
 from starrygazer_ros.backends.cache_folder import cache_folder
 from starrygazer_ros.backends.names import AUTO, FP16, FP32, TENSORRT, TENSORRT_RTX
 from starrygazer_ros.backends.options import EngineOptions
+from starrygazer_ros.backends.tensorrt.building import MEBIBYTE
 from starrygazer_ros.completion import BackendUnavailableError, DepthCompleter
+from starrygazer_ros.console import EXIT_OK, positive_integer, say
 
-MEBIBYTE = 1 << 20
-EXIT_OK = 0
 _BACKENDS = (TENSORRT, TENSORRT_RTX)
 
 
@@ -33,11 +32,12 @@ def add_engines_command(commands: Any) -> None:
     building.add_argument("--bundle", default="default", help="model bundle: name or folder")
     building.add_argument("--backend", choices=_BACKENDS, default=TENSORRT)
     building.add_argument("--precision", choices=(AUTO, FP32, FP16), default=AUTO)
-    building.add_argument("--max-height", type=int, default=EngineOptions.max_height, metavar="H")
-    building.add_argument("--max-width", type=int, default=EngineOptions.max_width, metavar="W")
-    building.add_argument(
-        "--workspace-mib", type=int, default=EngineOptions.workspace_mib, metavar="MIB"
-    )
+    for option, default, unit in (
+        ("--max-height", EngineOptions.max_height, "PIXELS"),
+        ("--max-width", EngineOptions.max_width, "PIXELS"),
+        ("--workspace-mib", EngineOptions.workspace_mib, "MIB"),
+    ):
+        building.add_argument(option, type=positive_integer, default=default, metavar=unit)
     cleaning = actions.add_parser("clean", help="remove all plans")
     cleaning.set_defaults(run=_clean)
 
@@ -68,10 +68,10 @@ def _build(options: argparse.Namespace) -> int:
         options.precision, options.max_height, options.max_width, options.workspace_mib
     )
     completer = DepthCompleter.from_bundle(
-        options.bundle, options.backend, options=engines, say=_say
+        options.bundle, options.backend, options=engines, say=say
     )
     for warning in completer.backend_warnings:
-        _say(f"warning: {warning}")
+        say(f"warning: {warning}")
     print(
         f"ready: {completer.backend_description}; self-check differs by "
         f"{completer.self_check():.1e}"
@@ -94,7 +94,3 @@ def _caches() -> list[Any]:
         return [PlanCache(folder) for folder in folders if folder.exists()]
     except OSError as error:
         raise BackendUnavailableError(f"the cache of plans cannot be used: {error}") from error
-
-
-def _say(sentence: str) -> None:
-    print(f"starrygazer: {sentence}", file=sys.stderr)

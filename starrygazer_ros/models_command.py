@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from starrygazer_ros.completion import CompletionError, ModelBundle
 from starrygazer_ros.completion.bundle import MANIFEST, bundle_folders, user_models
+from starrygazer_ros.console import EXIT_OK, positive_integer, positive_number, say
 from starrygazer_ros.files import KITTI_DEPTH_SCALE, read_image, read_sparse_depth
 
-EXIT_OK = 0
 _SAMPLE_LINES = 32
 
 
@@ -42,7 +42,10 @@ def add_models_command(commands: Any) -> None:
     adding.add_argument("--mde", type=Path, required=True, metavar="ONNX", help="the network")
     adding.add_argument("--mde-output", metavar="OUTPUT", help="if the network has several")
     adding.add_argument(
-        "--pixels", type=int, metavar="N", help="about how many the network sees of an image"
+        "--pixels",
+        type=positive_integer,
+        metavar="N",
+        help="about how many the network sees of an image",
     )
     adding.add_argument(
         "--sample",
@@ -53,7 +56,7 @@ def add_models_command(commands: Any) -> None:
     )
     adding.add_argument(
         "--depth-scale",
-        type=float,
+        type=positive_number,
         default=KITTI_DEPTH_SCALE,
         metavar="STEPS",
         help="steps per metre if SPARSE is a PNG (default: %(default)g)",
@@ -91,7 +94,7 @@ def _add(options: argparse.Namespace) -> int:
         if error.name and error.name.startswith("starrygazer_ros"):
             raise
         raise ModelsCommandError(
-            f"this needs the package {error.name}: pip install 'starrygazer_ros[models]'"
+            f"this needs the package {error.name}: pip install onnx scikit-image"
         ) from error
     image, sparse_depth = _sample(options)
     added = add_model(
@@ -117,7 +120,11 @@ def _add(options: argparse.Namespace) -> int:
 def _sample(options: argparse.Namespace) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     if options.sample:
         image, sparse = options.sample
-        return read_image(image), read_sparse_depth(sparse, options.depth_scale, lambda _: None)
+        return read_image(image), read_sparse_depth(
+            sparse,
+            options.depth_scale,
+            lambda count: say(f"note: {sparse}: {count} negative values are taken as none"),
+        )
     from starrygazer_ros.demo.photographs import motorcycle
     from starrygazer_ros.demo.scan_lines import scan_lines
 

@@ -34,7 +34,7 @@ class PairArrays:
 
 
 class PairReader:
-    """Reads pairs, each by the calibrations that came before it.
+    """Reads pairs, each by the newest calibrations at that moment.
 
     Args:
         read_image: pixels of a message, uint8 [H, W, 3] RGB.

@@ -73,6 +73,7 @@ class FakeTensorRt:
         self.__version__ = version
         self.faults = faults
         self.builds: list[str] = []
+        self.with_tf32: list[bool] = []
         fake = self
 
         class ILogger:
@@ -116,6 +117,7 @@ class FakeTensorRt:
                 monitor.phase_finish("Building Engine")
                 (profile,) = config.profiles
                 fake.builds.append(fake.__version__)
+                fake.with_tf32.append(config.tf32)
                 head = {"version": fake.__version__, "profile": profile.shapes}
                 return bytearray(MAGIC + json.dumps(head).encode() + b"\n" + network.graph)
 
@@ -158,6 +160,7 @@ class FakeTensorRt:
 class _Config:
     def __init__(self) -> None:
         self.profiles: list[Any] = []
+        self.tf32 = True
         self.builder_optimization_level = 0
         self.progress_monitor: Any = None
 
@@ -167,6 +170,7 @@ class _Config:
 
     def clear_flag(self, flag: str) -> None:
         assert flag == "tf32"
+        self.tf32 = False
 
     def add_optimization_profile(self, profile: Any) -> int:
         self.profiles.append(profile)

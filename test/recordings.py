@@ -172,18 +172,18 @@ def writing(path: Path, storage: str = "sqlite3", compression: str = "") -> Any:
     writer = Writer(path, version=8, storage_plugin=plugin)
     if compression:
         writer.set_compression(CompressionMode[compression.upper()], CompressionFormat.ZSTD)
-    connections: dict[str, Any] = {}
+    connections: dict[tuple[str, str], Any] = {}
 
     def write(topic: str, time: int, message: Any) -> None:
         kind = message.__msgtype__
-        if topic not in connections:
-            connections[topic] = writer.add_connection(
+        if (topic, kind) not in connections:
+            connections[topic, kind] = writer.add_connection(
                 topic,
                 kind,
                 typestore=STORE,
                 offered_qos_profiles=[RELIABLE_LATCHED] if topic == "/tf_static" else [],
             )
-        writer.write(connections[topic], time, STORE.serialize_cdr(message, kind))
+        writer.write(connections[topic, kind], time, STORE.serialize_cdr(message, kind))
 
     with writer:
         yield write

@@ -385,3 +385,113 @@ def test_a_bag_of_several_files_becomes_one(tmp_path, complete):
     assert complete(whole, tmp_path / "of_whole") == 0
     assert complete(parts, tmp_path / "of_parts") == 0
     assert read(tmp_path / "of_parts") == read(tmp_path / "of_whole")
+
+
+def test_a_bad_transform_costs_itself_only(tmp_path, complete, capsys):
+    source = tmp_path / "in"
+    write_clouds(tmp_path / "good")
+    with Writer(source, version=8) as writer, Reader(tmp_path / "good") as good:
+        copies = {
+            c.topic: writer.add_connection(c.topic, c.msgtype, typestore=STORE)
+            for c in good.connections
+        }
+        bad = recordings.transform(START, "base", "radar", (0, 0, 0), (0, 0, 0, 0))
+        content = STORE.serialize_cdr(bad, bad.__msgtype__)
+        writer.write(copies["/tf_static"], START - 2, content)
+        writer.write(copies["/tf_static"], START - 1, content[:20])
+        for connection, time, data in good.messages():
+            writer.write(copies[connection.topic], time, data)
+    assert complete(source, tmp_path / "out", "--outputs", "dense") == 0
+    output = capsys.readouterr()
+    assert "skipped: 1 transform: the transform from 'radar' to 'base' is no pose" in output.err
+    assert "skipped: 1 unreadable_message: a message of /tf_static cannot be read" in output.err
+    assert "completed 1 of 1 images" in output.out
+
+
+def test_what_nobody_thought_of_costs_its_frame_and_is_told(
+    tmp_path, complete, capsys, monkeypatch
+):
+    source = record_drive(tmp_path / "in", frames=3)
+    whole, calls = DepthCompleter.complete, []
+
+    def sometimes(self, *arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise ArithmeticError("nobody thought of it")
+        return whole(self, *arguments)
+
+    monkeypatch.setattr(DepthCompleter, "complete", sometimes)
+    assert complete(source, tmp_path / "out") == 0
+    output = capsys.readouterr()
+    assert "skipped: 1 internal_error: ArithmeticError: nobody thought of it" in output.err
+    assert "completed 2 of 3 images" in output.out
+
+
+def test_a_frame_that_a_power_cut_left_half_written_is_made_again(tmp_path, complete, interrupted):
+    source = record_drive(tmp_path / "in")
+    assert complete(source, tmp_path / "whole") == 0
+    interrupted.update(calls=0, stop_at=3)
+    assert complete(source, tmp_path / "out") == 130
+    frame = min((tmp_path / "out.partial" / "frames").iterdir())
+    frame.write_bytes(frame.read_bytes()[:1000])
+    interrupted.update(calls=0, stop_at=0)
+    assert complete(source, tmp_path / "out") == 0
+    assert interrupted["calls"] == 3
+    assert read(tmp_path / "out") == read(tmp_path / "whole")
+
+
+def test_a_damaged_note_of_the_job_is_told(tmp_path, complete, capsys, interrupted):
+    source = record_drive(tmp_path / "in")
+    interrupted["stop_at"] = 2
+    assert complete(source, tmp_path / "out") == 130
+    (tmp_path / "out.partial" / "job.json").write_bytes(b"")
+    assert complete(source, tmp_path / "out") == 2
+    assert "job.json is damaged: remove the folder" in capsys.readouterr().err
+
+
+def test_frames_behind_damage_elsewhere_are_counted_as_lost(tmp_path, complete, capsys):
+    source = record_drive(tmp_path / "in", frames=10)
+    whole = Reader.messages
+
+    def damaged(self, connections=(), **options):
+        for number, message in enumerate(whole(self, connections, **options)):
+            if not connections and number == 20:  # of all topics, in the middle
+                raise ValueError("damaged")
+            yield message
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Reader, "messages", damaged)
+        assert complete(source, tmp_path / "out", "--outputs", "dense") == 0
+    output = capsys.readouterr()
+    assert "completed 10 of 10" in output.out
+    assert "added /depth/dense (5)" in output.out
+    assert "5 completed frames lie behind it and are lost" in output.err
+
+
+def test_a_model_that_is_not_there_is_no_fault_of_the_output(tmp_path, capsys):
+    source = record_drive(tmp_path / "in")
+    assert main(["bag", str(source), str(tmp_path / "out"), "-p", "model:=absent"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("starrygazer: error: no model bundle 'absent'")
+    assert not (tmp_path / "out.partial").exists()
+
+
+def test_clouds_are_not_projected_into_a_distorted_image(tmp_path, complete, capsys):
+    source = write_clouds(tmp_path / "in")
+    assert complete(source, tmp_path / "out", "-p", "rectified:=false") == 2
+    assert "point clouds need rectified:=true" in capsys.readouterr().err
+    assert not (tmp_path / "out.partial").exists()
+
+
+def test_the_reason_of_a_stamp_names_the_right_topic(tmp_path, complete, capsys):
+    with recordings.writing(tmp_path / "in") as write:
+        for index in range(2):
+            stamp = START + index * PERIOD
+            write(IMAGE, stamp, recordings.image(stamp))
+            sparse = recordings.sparse_depth(stamp)
+            if index:
+                sparse.header.stamp.sec = -5
+            write(SPARSE, stamp, sparse)
+    assert complete(tmp_path / "in", tmp_path / "out", "--outputs", "dense") == 0
+    expected = "skipped: 1 sparse_depth negative_stamp: sparse depth has a stamp of -5 s"
+    assert expected in capsys.readouterr().err

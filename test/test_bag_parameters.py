@@ -47,6 +47,10 @@ def test_refuses_what_the_node_refuses_with_the_reason(assignment, part):
     assert part in str(caught.value)
 
 
+def test_a_number_may_have_an_exponent():
+    assert read_parameters(None, ["sync.slop:=1e-2"]).sync_slop == 0.01
+
+
 @pytest.mark.parametrize("content", [None, "", "- 1", "a: {b: c", "node:\n  ros__parameters: {}"])
 def test_a_file_without_parameters_is_told(tmp_path, content):
     file = tmp_path / "parameters.yaml"

@@ -75,6 +75,23 @@ def test_the_usual_names_win(tmp_path):
     assert choose(tmp_path, messages)[:2] == ("/camera/image_rect", "/lidar/sparse_depth")
 
 
+def test_a_topic_of_two_types_is_none(tmp_path):
+    messages = {"/a": IMAGE, "/b": IMAGE, "/d": SPARSE}
+    with writing(tmp_path / "bag") as write:
+        for topic, message in messages.items():
+            write(topic, START, message)
+        write("/b", START, INFO)
+    with open_recording(tmp_path / "bag") as recording:
+        assert choose_topics(recording).image.name == "/a"
+        with pytest.raises(BagError, match="no topic /b"):
+            choose_topics(recording, image="/b")
+
+
+def test_what_is_called_camera_info_must_be_one(tmp_path):
+    messages = {"/cam/image": IMAGE, "/range/depth": SPARSE, "/range/camera_info": CLOUD}
+    assert choose(tmp_path, messages)[3] is None
+
+
 @pytest.mark.parametrize(
     ("messages", "given", "part"),
     [

@@ -87,3 +87,42 @@ def test_transforms_that_come_late_or_twice_are_sorted_by_stamp():
     for after, x in ((0, 0), (0.5, 0.5), (1, 1), (1.5, 2.5), (2, 4)):
         found = made.lookup("odom", "base", START + round(after * SECOND), 0)
         assert found[0, 3] == pytest.approx(x)
+
+
+def test_over_a_long_gap_nothing_is_guessed():
+    made = RecordedTransforms()
+    for second in (0, 5, 3600):
+        made.add(transform(START + second * SECOND, "odom", "base", (second, 0, 0)), static=False)
+    assert made.lookup("odom", "base", START + 2 * SECOND, 0)[0, 3] == pytest.approx(2)
+    assert made.lookup("odom", "base", START + 3600 * SECOND, 0)[0, 3] == 3600
+    with pytest.raises(TransformError, match="has a gap of more than 10 s"):
+        made.lookup("odom", "base", START + 60 * SECOND, 0)
+
+
+def test_a_frame_that_gets_another_parent_keeps_its_past():
+    made = RecordedTransforms()
+    for second in (0, 1):
+        made.add(transform(START + second * SECOND, "odom", "base", (second, 0, 0)), static=False)
+    made.add(transform(START + 2 * SECOND, "map", "base", (9, 0, 0)), static=False)
+    assert made.lookup("odom", "base", START + SECOND // 2, 0)[0, 3] == pytest.approx(0.5)
+    assert made.lookup("map", "base", START + 2 * SECOND, 0)[0, 3] == 9
+
+
+@pytest.mark.parametrize(
+    ("translation", "rotation"),
+    [
+        ((0, 0, 0), (0, 0, 0, 0)),
+        ((0, 0, 0), (0, 0, 0, np.nan)),
+        ((0, 0, 0), (0, 0, 0, 2)),
+        ((np.inf, 0, 0), (0, 0, 0, 1)),
+    ],
+)
+def test_what_is_no_pose_is_refused(transforms, translation, rotation):
+    with pytest.raises(TransformError, match="from 'lidar' to 'base' is no pose"):
+        transforms.add(transform(START, "base", "lidar", translation, rotation), static=True)
+    assert transforms.lookup("base", "lidar", START, 0)[2, 3] == 2
+
+
+def test_a_bag_without_transforms_says_so():
+    with pytest.raises(TransformError, match="the bag has no /tf and no /tf_static; give it by"):
+        RecordedTransforms().lookup("camera", "lidar", START, 0)

@@ -19,6 +19,7 @@ from starrygazer_ros.projection_parameters import ProjectionParameters
         ({"min_sparse_points": 0}, "min_sparse_points is from 1"),
         ({"sync_slop": float("nan")}, "sync.slop is from 0"),
         ({"threads": 2.0}, "threads is a int"),
+        ({"sparse_depth_transport": "points", "rectified": False}, "needs rectified true"),
         ({"sparse_depth_transport": "zip"}, "input.sparse_depth_transport is one of .*points"),
         ({"range_min": 5.0, "range_max": 3.0}, "range.max"),
         ({"extrinsics_rotation": (0.0, 0.0, 0.0, 0.0)}, "extrinsics.rotation is a quaternion"),

@@ -46,6 +46,14 @@ def test_without_tensorrt_there_is_nothing_to_build_and_it_says_why(cache, capsy
         pytest.skip("TensorRT is installed")
 
 
+@pytest.mark.parametrize("size", ["0", "-5", "wide"])
+def test_a_size_that_is_none_is_refused(cache, capsys, size):
+    with pytest.raises(SystemExit) as caught:
+        main(["engines", "build", f"--max-height={size}"])
+    assert caught.value.code == 2
+    assert "is not a whole number of at least 1" in capsys.readouterr().err
+
+
 def test_a_cache_that_others_may_change_is_refused(cache, capsys):
     cache.folder.chmod(0o777)
     assert main(["engines", "list"]) == 2

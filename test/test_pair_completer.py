@@ -268,3 +268,17 @@ def test_trouble_with_the_depth_is_a_failure(complete_with):
     counts, _ = complete_with(outputs)
     assert outputs.published == []
     assert (counts.completed, counts.failed, counts.in_work) == (0, {"internal_error": 1}, 0)
+
+
+def test_a_newer_pair_that_cannot_be_read_leaves_the_one_at_hand(tiny_bundle):
+    outputs, logger = FakeOutputs(), FakeLogger()
+    pairs = PairCompleter(
+        make_reader(), DepthCompleter.from_bundle(str(tiny_bundle)), outputs, logger
+    )
+    good = Pair(image_message(), sparse_depth_message(), 0.0)
+    bad = Pair(image_message(encoding="odd"), sparse_depth_message(), 0.0)
+    pairs.statistics.count_matched()
+    pairs.process(good, lambda pair: bad)
+    assert outputs.published[0] == "depth"
+    assert pairs.statistics.snapshot().completed == 1
+    assert any("image_encoding" in line for line in logger.lines)

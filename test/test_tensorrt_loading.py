@@ -234,6 +234,19 @@ def test_gives_up_fp16_that_computes_something_else_and_says_both_figures(
         load(half_bundle, cache, FakeTensorRt(wrong_in_fp16=factor), precision="fp16")
 
 
+@pytest.mark.parametrize(("precision", "tf32"), [("auto", True), ("fp32", False)])
+def test_who_asks_for_fp32_gets_it(bundle, cache, precision, tf32):
+    trt = FakeTensorRt()
+    load(bundle, cache, trt, precision=precision)
+    assert trt.with_tf32 == [tf32] * 2
+
+
+def test_where_fp16_was_wrong_nothing_but_fp32_is_taken(half_bundle, cache):
+    trt = FakeTensorRt(wrong_in_fp16=1.5)
+    load(half_bundle, cache, trt)
+    assert trt.with_tf32 == [True, True, False, False]
+
+
 def test_refuses_when_fp32_is_wrong_too(half_bundle, cache, tmp_path):
     golden = dict(np.load(half_bundle.golden_path))
     golden["depth"] = golden["depth"] * 2
@@ -264,8 +277,11 @@ def test_a_graph_that_tensorrt_cannot_read_is_named(bundle, cache, tmp_path):
 
 def test_an_image_beyond_the_plan_is_refused_with_the_parameter(bundle, cache):
     pipeline = load(bundle, cache)[0].pipeline
-    with pytest.raises(InferenceError, match=r"not \[1, 3, 480, 800\]: set tensorrt\.max_height"):
-        pipeline.run(*pair(480, 800), StageClock())
+    for _ in range(2):
+        with pytest.raises(
+            InferenceError, match=r"not \[1, 3, 480, 800\]: set tensorrt\.max_height"
+        ):
+            pipeline.run(*pair(480, 800), StageClock())
     image, sparse = pair()
     pipeline.run(image, sparse, StageClock())  # and it goes on
 

@@ -43,7 +43,7 @@ class OpenVinoEngine:
             import openvino
         except ImportError as error:
             raise BackendUnavailableError(
-                f"OpenVINO cannot be imported ({error}): pip install 'starrygazer_ros[openvino]'"
+                f"OpenVINO cannot be imported ({error}): pip install openvino"
             ) from error
         try:
             self._core = openvino.Core()

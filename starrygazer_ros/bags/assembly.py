@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,32 +57,16 @@ def assemble(
     Raises:
         BagError: the copy cannot be written.
     """
-    try:
-        return _assemble(recording, topics, partial, output_topics, on_message)
-    except (OSError, apsw.Error) as error:  # rosbags writes by SQLite
-        raise BagError(
-            f"the bag cannot be written ({error}): the completed frames are kept in "
-            f"{partial.folder}; repeat the command when there is room"
-        ) from error
-
-
-def _assemble(
-    recording: Recording,
-    topics: InputTopics,
-    partial: PartialBag,
-    output_topics: dict[str, str],
-    on_message: Callable[[], None],
-) -> Assembled:
     assembled = Assembled()
     names = FrameNames(topics)
-    with _writer(recording, partial.place_for_bag()) as writer:
-        copies = _copies(writer, recording.connections)
-        outputs = {
-            output: writer.add_connection(topic, OUTPUT_TYPES[output], typestore=TYPES)
-            for output, topic in output_topics.items()
-        }
-        try:
-            for connection, time, content in recording.messages():
+    try:
+        with _writer(recording, partial.place_for_bag()) as writer:
+            copies = _copies(writer, recording.connections)
+            outputs = {
+                output: writer.add_connection(topic, OUTPUT_TYPES[output], typestore=TYPES)
+                for output, topic in output_topics.items()
+            }
+            for connection, time, content in _until_damaged(recording, assembled):
                 writer.write(copies[_key(connection)], time, content)
                 assembled.copied += 1
                 frame = names.next(connection.topic)
@@ -90,9 +74,22 @@ def _assemble(
                     writer.write(outputs[output], time, message)
                     assembled.added[output_topics[output]] += 1
                 on_message()
-        except DamagedBagError as error:
-            assembled.damage = str(error)
+    except (OSError, apsw.Error) as error:  # rosbags writes by SQLite
+        raise BagError(
+            f"the bag cannot be written ({error}): the completed frames are kept in "
+            f"{partial.folder}; repeat the command when there is room"
+        ) from error
     return assembled
+
+
+def _until_damaged(
+    recording: Recording, assembled: Assembled
+) -> Iterator[tuple[Connection, int, bytes]]:
+    """All messages that can be read; notes why there are no more."""
+    try:
+        yield from recording.messages()
+    except DamagedBagError as error:
+        assembled.damage = str(error)
 
 
 def _writer(recording: Recording, path: Path) -> Writer:

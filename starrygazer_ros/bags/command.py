@@ -16,16 +16,17 @@ from tqdm import tqdm
 from starrygazer_ros import __version__
 from starrygazer_ros.bags.assembly import Assembled, assemble
 from starrygazer_ros.bags.completion import BagCompleter, Outcome
+from starrygazer_ros.bags.messages import POINT_CLOUD
 from starrygazer_ros.bags.outputs import OUTPUTS
 from starrygazer_ros.bags.parameters import read_parameters
 from starrygazer_ros.bags.partial import PartialBag, partial_folder
 from starrygazer_ros.bags.recording import BagError, Recording, open_recording
 from starrygazer_ros.bags.topics import InputTopics, choose_topics
 from starrygazer_ros.common_parameters import CommonParameters
-from starrygazer_ros.completion import DepthCompleter
+from starrygazer_ros.completion import CompletionError, DepthCompleter
 from starrygazer_ros.completion_parameters import CompletionParameters
+from starrygazer_ros.console import EXIT_INTERRUPTED, EXIT_OK, say
 
-EXIT_OK, EXIT_INTERRUPTED = 0, 130
 _BAR_IN_A_LOG = 10.0  # s between two lines
 
 
@@ -51,15 +52,22 @@ def complete_bag(options: argparse.Namespace) -> int:
                 recording, options.image, options.sparse_depth, options.camera_info
             )
             _require_free(recording, output_topics)
+            if topics.sparse_depth.type == POINT_CLOUD and not values.rectified:
+                raise BagError(
+                    "point clouds need rectified:=true and the topic of the rectified image: depth "
+                    "and cloud are those of that image"
+                )
             _make(recording, topics, values, output, output_topics)
     except KeyboardInterrupt:
         if kept.exists():
-            _say(f"interrupted: {kept} keeps what is done; the same command continues it")
+            say(f"interrupted: {kept} keeps what is done; the same command continues it")
         return EXIT_INTERRUPTED
+    except CompletionError:  # some of which are errors of the system, too
+        raise
     except OSError as error:
+        done = ": what is done is kept there; mend that and repeat the command"
         raise BagError(
-            f"{kept} cannot be written ({error}): what is done is kept there; mend that and repeat "
-            "the command"
+            f"{kept} cannot be written ({error}){done if kept.exists() else ''}"
         ) from error
     return EXIT_OK
 
@@ -79,7 +87,7 @@ def _make(
         values.min_sparse_points,
         values.filter_occluded,
         options=values.engine_options(),
-        say=_say,
+        say=say,
     )
     completer.self_check()
     partial = PartialBag(output, _job(recording, topics, values, completer, output_topics))
@@ -155,9 +163,9 @@ def _announce(topics: InputTopics, partial: PartialBag) -> None:
         ("camera_info", topics.camera_info),
     ):
         found = f"{topic.name} ({topic.count} of {topic.type})" if topic else "none in the bag"
-        _say(f"{what}: {found}")
+        say(f"{what}: {found}")
     if partial.resumed:
-        _say(f"continues {partial.folder}")
+        say(f"continues {partial.folder}")
 
 
 @contextmanager
@@ -170,22 +178,20 @@ def _bar(total: int, what: str, unit: str) -> Iterator[Callable[[], None]]:
 
 def _report(recording: Recording, output: Path, outcome: Outcome, assembled: Assembled) -> None:
     for cause, count in sorted(outcome.skipped.items()):
-        reason = outcome.reasons.get(cause.split()[-1])
-        _say(f"skipped: {count} {cause}{f': {reason}' if reason else ''}")
+        reason = outcome.reasons.get(cause)
+        say(f"skipped: {count} {cause}{f': {reason}' if reason else ''}")
     for cause, reason in outcome.reasons.items():
-        if not any(skipped.split()[-1] == cause for skipped in outcome.skipped):
-            _say(f"{cause}: {reason}")
+        if cause not in outcome.skipped:
+            say(f"{cause}: {reason}")
     if assembled.damage:
-        _say(f"{assembled.damage}: what came before is in {output}")
+        lost = outcome.completed - max(assembled.added.values(), default=0)
+        behind = f"; {lost} completed frames lie behind it and are lost" if lost else ""
+        say(f"{assembled.damage}: what came before is in {output}{behind}")
     elif missing := recording.message_count - assembled.copied:
-        _say(f"{missing} messages that {recording.path} says it has could not be found in it")
+        say(f"{missing} messages that {recording.path} says it has could not be found in it")
     added = ", ".join(f"{topic} ({count})" for topic, count in assembled.added.items())
     print(
         f"completed {outcome.completed} of {outcome.images} images with "
         f"{outcome.sparse_depths} sparse depths -> {output}: "
         f"{assembled.copied} messages copied; added {added}"
     )
-
-
-def _say(message: str) -> None:
-    print(f"starrygazer: {message}", file=sys.stderr)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+
+from rosbags.interfaces import Connection
 
 from starrygazer_ros.bags.messages import COMPRESSED_IMAGE, IMAGE
 from starrygazer_ros.bags.outputs import NEED_CALIBRATION, serialized_outputs
@@ -17,12 +19,13 @@ from starrygazer_ros.bags.transforms import RecordedTransforms
 from starrygazer_ros.calibration import Calibration, MissingCameraInfoError
 from starrygazer_ros.cloud_projector import CloudProjector, fixed_transform
 from starrygazer_ros.completion import CompletionError, DepthCompleter
+from starrygazer_ros.completion.errors import in_one_line
 from starrygazer_ros.completion.resizing import ScaledResult
 from starrygazer_ros.completion_parameters import CompletionParameters
 from starrygazer_ros.compressed import image_from_compressed, sparse_depth_from_compressed
 from starrygazer_ros.matching import IMAGE as IMAGE_QUEUE
 from starrygazer_ros.matching import SPARSE_DEPTH as SPARSE_DEPTH_QUEUE
-from starrygazer_ros.messages import image_from_message, sparse_depth_from_message
+from starrygazer_ros.messages import MessageError, image_from_message, sparse_depth_from_message
 from starrygazer_ros.pairs import PairReader
 from starrygazer_ros.projection_parameters import TF
 from starrygazer_ros.synchronization import NegativeStampError, PairSynchronizer
@@ -33,6 +36,7 @@ _READ_SPARSE_DEPTH = {
     IMAGE: sparse_depth_from_message,
     COMPRESSED_IMAGE: sparse_depth_from_compressed,
 }
+INTERNAL_ERROR = "internal_error"
 TF_TOPICS = {"/tf": False, "/tf_static": True}
 
 
@@ -62,8 +66,7 @@ class Outcome:
         completed: frames, those of an interrupted run included.
         skipped: messages and pairs that came to nothing, by cause; of the sparse depths behind
             ``sparse_depth``.
-        reasons: the first sentence of each cause that has one.
-        damage: why the bag was not read to its end; empty if it was.
+        reasons: the first sentence of each cause that has one, under the same name.
     """
 
     images: int = 0
@@ -71,16 +74,19 @@ class Outcome:
     completed: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     reasons: dict[str, str] = field(default_factory=dict)
-    damage: str = ""
 
-    def skip(self, error: CompletionError) -> None:
+    def skip(self, error: Exception) -> None:
         """Count an error under its cause."""
-        self.skipped[error.cause] += 1
-        self.explain(error)
+        cause = error.cause if isinstance(error, CompletionError) else INTERNAL_ERROR
+        self.skipped[cause] += 1
+        self.explain(cause, error)
 
-    def explain(self, error: CompletionError) -> None:
+    def explain(self, cause: str, error: Exception) -> None:
         """Keep the first sentence of a cause."""
-        self.reasons.setdefault(error.cause, " ".join(str(error).split()))
+        words = in_one_line(error)
+        if not isinstance(error, CompletionError):
+            words = f"{type(error).__name__}: {words}"
+        self.reasons.setdefault(cause, words)
 
 
 class BagCompleter:
@@ -130,23 +136,34 @@ class BagCompleter:
         names = FrameNames(self._topics)
         receivers = self._receivers()
         connections = [c for topic in receivers for c in self._recording.of_topic(topic)]
+        for connection, content in self._readable(connections):
+            frame = names.next(connection.topic)
+            self._pair = None
+            is_image = connection.topic == self._topics.image.name
+            try:
+                receivers[connection.topic](deserialize(connection, content))
+                if self._pair is not None and frame is not None:
+                    self._complete(frame, *self._pair)
+            except NegativeStampError as error:  # the synchronizer has counted it
+                role = "image" if is_image else "sparse_depth"
+                self.outcome.explain(f"{role} {error.cause}", error)
+            except OSError:  # what it is written to
+                raise
+            except Exception as error:  # whatever one message does, the next follows
+                self.outcome.skip(error)
+            if is_image:
+                on_image()
+        self._count_unmatched()
+
+    def _readable(self, connections: list[Connection]) -> Iterator[tuple[Connection, bytes]]:
+        """Messages of connections, none if there are none, up to where the bag is damaged."""
+        if not connections:
+            return
         try:
             for connection, _, content in self._recording.messages(connections):
-                frame = names.next(connection.topic)
-                self._pair = None
-                try:
-                    receivers[connection.topic](deserialize(connection, content))
-                    if self._pair is not None and frame is not None:
-                        self._complete(frame, *self._pair)
-                except NegativeStampError as error:  # the synchronizer has counted it
-                    self.outcome.explain(error)
-                except CompletionError as error:
-                    self.outcome.skip(error)
-                if connection.topic == self._topics.image.name:
-                    on_image()
+                yield connection, content
         except DamagedBagError as error:
-            self.outcome.damage = str(error)
-        self._count_unmatched()
+            self.outcome.explain(error.cause, error)
 
     def _receivers(self) -> dict[str, Callable[[Any], None]]:
         receivers: dict[str, Callable[[Any], None]] = {
@@ -160,16 +177,15 @@ class BagCompleter:
         return receivers
 
     def _calibrate_first(self) -> None:
-        """Use the first calibrations for frames that were recorded before them, too."""
+        """Use the first good calibrations for frames that were recorded before them, too."""
         receivers = self._receivers()
         for topic in (self._topics.camera_info, self._topics.sparse_camera_info):
             if topic is None:
                 continue
-            of_topic = self._recording.messages(self._recording.of_topic(topic.name))
-            connection, _, content = next(of_topic, (None, 0, b""))
-            if connection is not None:
+            for connection, content in self._readable(self._recording.of_topic(topic.name)):
                 with suppress(CompletionError):  # told when its turn comes
                     receivers[topic.name](deserialize(connection, content))
+                    break
 
     def _transforms(self) -> Transforms:
         values = self._values
@@ -177,10 +193,12 @@ class BagCompleter:
             return fixed_transform(values)
         transforms = RecordedTransforms()
         connections = [c for topic in TF_TOPICS for c in self._recording.of_topic(topic)]
-        if connections:
-            for connection, _, content in self._recording.messages(connections):
+        for connection, content in self._readable(connections):
+            try:
                 message = deserialize(connection, content)
                 transforms.add(message, static=TF_TOPICS[connection.topic])
+            except MessageError as error:
+                self.outcome.skip(error)
         return transforms
 
     def _on_pair(self, image: Any, sparse_depth: Any) -> None:
@@ -208,7 +226,7 @@ class BagCompleter:
         try:
             return self._reader.calibrations.find(header.frame_id, size[1], size[0])
         except MissingCameraInfoError as error:
-            self.outcome.explain(error)
+            self.outcome.explain(error.cause, error)
             return None
 
     def _count_unmatched(self) -> None:

@@ -12,7 +12,8 @@ _DESCRIPTION = """\
 Complete the depth of a recorded bag, without ROS.
 
 IN      a rosbag2: its folder, or a single .mcap or .db3 file
-OUT     the new bag, in the same storage: all topics of IN byte for byte, and behind the later
+OUT     the new bag, in the same storage (chunks of MCAP are not compressed): all topics of IN
+        byte for byte, and behind the later
         message of each pair of image and sparse depth
           /depth/dense /depth/camera_info /depth/points /depth/confidence
         as the node publishes them, with the image's header
@@ -85,7 +86,6 @@ def _run(options: argparse.Namespace) -> int:
         if error.name and error.name.startswith("starrygazer_ros"):
             raise
         raise MissingBagPackageError(
-            f"bags need the package {error.name}: pip install 'starrygazer_ros[bags]', or "
-            "pip install rosbags tqdm"
+            f"bags need the package {error.name}: pip install rosbags tqdm"
         ) from error
     return complete_bag(options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import yaml
 
 from starrygazer_ros.bags.recording import BagError
+from starrygazer_ros.completion.errors import in_one_line
 from starrygazer_ros.completion_parameters import CompletionParameters
 from starrygazer_ros.parameters import as_declared
 
@@ -52,8 +54,9 @@ def _of_file(file: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise BagError(f"{file} cannot be read as a parameters file: {reason}") from error
+        raise BagError(
+            f"{file} cannot be read as a parameters file: {in_one_line(error)}"
+        ) from error
     found: dict[str, Any] = {}
     sections = content if isinstance(content, dict) else {}
     for section in _SECTIONS:
@@ -81,6 +84,10 @@ def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _value(assignment: str, text: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise BagError(f"-p {assignment}: {text} is no YAML value") from error
+    if isinstance(value, str):
+        with suppress(ValueError):  # 1e-2 is text for YAML 1.1, which PyYAML reads
+            return float(value)
+    return value

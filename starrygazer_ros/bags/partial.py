@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +43,20 @@ class PartialBag:
         self.resumed = (self.folder / _JOB).exists()
         if self.resumed:
             self._require_same(job)
+            self._frames.mkdir(exist_ok=True)
             return
-        if self.folder.exists():
+        try:
+            self.folder.mkdir()
+        except FileExistsError as error:
             raise BagError(
                 f"{self.folder} was not made by this command: remove it, or choose another output"
-            )
-        self._frames.mkdir(parents=True)
+            ) from error
         _write(self.folder / _JOB, json.dumps(job, indent=2).encode())
+        self._frames.mkdir()
 
     def __contains__(self, frame: str) -> bool:
-        return self._path(frame).exists()
+        """The frame is there and whole; after a power cut it may be neither."""
+        return zipfile.is_zipfile(self._path(frame))
 
     def add(self, frame: str, outputs: dict[str, bytes]) -> None:
         """Keep the serialised messages of a frame by output."""
@@ -61,6 +66,7 @@ class PartialBag:
             with temporary.open("wb") as file:
                 arrays = {name: np.frombuffer(data, "u1") for name, data in outputs.items()}
                 np.savez(file, **arrays)
+                os.fsync(file.fileno())
         except OSError:  # on a full disk half a frame is only in the way
             temporary.unlink(missing_ok=True)
             raise
@@ -90,7 +96,12 @@ class PartialBag:
         shutil.rmtree(self.folder)
 
     def _require_same(self, job: dict[str, Any]) -> None:
-        before = json.loads((self.folder / _JOB).read_bytes())
+        try:
+            before = dict(json.loads((self.folder / _JOB).read_bytes()))
+        except (ValueError, TypeError) as error:
+            raise BagError(
+                f"{self.folder / _JOB} is damaged: remove the folder to start anew"
+            ) from error
         now = json.loads(json.dumps(job))
         differing = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
         if differing:
@@ -108,5 +119,7 @@ class PartialBag:
 
 def _write(path: Path, content: bytes) -> None:
     temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(content)
+    with temporary.open("wb") as file:
+        file.write(content)
+        os.fsync(file.fileno())
     os.replace(temporary, path)

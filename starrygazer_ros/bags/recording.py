@@ -12,6 +12,7 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
 from starrygazer_ros.completion import CompletionError
+from starrygazer_ros.completion.errors import in_one_line
 from starrygazer_ros.messages import MessageError
 
 
@@ -44,7 +45,6 @@ class Recording:
         path: folder, or single .mcap or .db3 file.
         connections: what was recorded; a topic has one for each type and QoS.
         message_count: as the bag says.
-        start: of the first message, nanoseconds.
     """
 
     def __init__(self, path: Path, reader: Reader) -> None:
@@ -66,7 +66,7 @@ class Recording:
 
     @property
     def files(self) -> list[Path]:
-        """All files, in order."""
+        """All files of the bag, by name."""
         if self.path.is_dir():
             return sorted(file for file in self.path.iterdir() if file.is_file())
         return [self.path]
@@ -93,7 +93,7 @@ class Recording:
                 count += 1
         except Exception as error:  # of rosbags, SQLite, zstd, or whatever damaged bytes lead to
             raise DamagedBagError(
-                f"{self.path} is damaged after {count} messages ({_words(error)})"
+                f"{self.path} is damaged after {count} messages ({in_one_line(error)})"
             ) from error
 
 
@@ -115,9 +115,9 @@ def open_recording(path: Path) -> Iterator[Recording]:
         reader.open()
     except Exception as error:  # of rosbags, SQLite, zstd, or whatever damaged bytes lead to
         raise BagError(
-            f"{path} cannot be opened as a rosbag2 ({_words(error)}): give its folder or a whole "
-            ".mcap or .db3 file; a recording that was cut off is repaired by 'ros2 bag reindex' or "
-            "'mcap recover'"
+            f"{path} cannot be opened as a rosbag2 ({in_one_line(error)}): give its folder or a "
+            "whole .mcap or .db3 file; a recording that was cut off is repaired by 'ros2 bag "
+            "reindex' or 'mcap recover'"
         ) from error
     try:
         yield Recording(path, reader)
@@ -136,9 +136,5 @@ def deserialize(connection: Connection, content: bytes) -> Any:
     except Exception as error:  # of rosbags, struct, numpy
         raise UnreadableMessageError(
             f"a message of {connection.topic} cannot be read as {connection.msgtype} "
-            f"({_words(error)})"
+            f"({in_one_line(error)})"
         ) from error
-
-
-def _words(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -96,22 +97,22 @@ def choose_topics(
         if camera_info
         else _camera_info_of(chosen_image, topics)
     )
-    of_sparse = topics.get(f"{_bare(chosen_sparse)}/camera_info")
-    of_sparse = of_sparse or topics.get(_sibling(chosen_sparse))
-    if of_sparse == info or chosen_sparse.type == POINT_CLOUD:
+    of_sparse = _camera_info_of_sparse(chosen_sparse, topics)
+    if of_sparse == info:
         of_sparse = None
     return InputTopics(chosen_image, chosen_sparse, info, of_sparse)
 
 
 def _recorded(recording: Recording) -> dict[str, Topic]:
-    topics: dict[str, Topic] = {}
+    """Topics by name, without those that were recorded with several types."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
     for connection in recording.connections:
-        known = topics.get(connection.topic)
-        if known is not None and known.type != connection.msgtype:
-            continue  # a topic of two types is none of ours
-        count = connection.msgcount + (known.count if known else 0)
-        topics[connection.topic] = Topic(connection.topic, connection.msgtype, count)
-    return topics
+        counts[connection.topic][connection.msgtype] += connection.msgcount
+    return {
+        name: Topic(name, *next(iter(of_type.items())))
+        for name, of_type in counts.items()
+        if len(of_type) == 1
+    }
 
 
 def _is_depth(recording: Recording, topic: Topic) -> bool:
@@ -163,6 +164,15 @@ def _camera_info_of(image: Topic, topics: dict[str, Topic]) -> Topic | None:
         names = ", ".join(sorted(topic.name for topic in infos))
         raise BagError(f"--camera-info: which one is that of {image.name}? The bag has {names}")
     return infos[0] if infos else None
+
+
+def _camera_info_of_sparse(sparse_depth: Topic, topics: dict[str, Topic]) -> Topic | None:
+    """The one behind the sparse depth's name, or beside it; a point cloud has none."""
+    if sparse_depth.type == POINT_CLOUD:
+        return None
+    behind, beside = f"{_bare(sparse_depth)}/camera_info", _sibling(sparse_depth)
+    found = (topics[name] for name in (behind, beside) if name in topics)
+    return next((topic for topic in found if topic.type == CAMERA_INFO), None)
 
 
 def _bare(topic: Topic) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from bisect import bisect_left
 from typing import Any
@@ -11,7 +12,11 @@ from numpy.typing import NDArray
 
 from starrygazer_ros.completion.motion import Trajectory
 from starrygazer_ros.matching import NANOSECONDS, stamp_of
+from starrygazer_ros.projection_parameters import QUATERNION_TOLERANCE
 from starrygazer_ros.transforms import TransformError, matrix, require_frames
+
+# What tf2 remembers by default; over a longer gap nothing is interpolated.
+LONGEST_GAP = 10 * NANOSECONDS
 
 
 class _Link:
@@ -48,6 +53,8 @@ class _Link:
         if self._stamps[after] == stamp:
             return self._pose(after)
         start, end = self._stamps[after - 1], self._stamps[after]
+        if end - start > LONGEST_GAP:
+            return None
         poses = np.stack([self._pose(after - 1), self._pose(after)])
         return Trajectory(np.array([0.0, 1.0]), poses).at((stamp - start) / (end - start))
 
@@ -69,39 +76,40 @@ class _Link:
 class RecordedTransforms:
     """All transforms of a bag, so that nothing has to be waited for.
 
-    A frame has one parent at a time; of several that were recorded the last one counts.
+    They are found by stamp alone: where time goes back in a bag, those that were recorded last
+    count, and so do the last static ones for the whole bag.
     """
 
     def __init__(self) -> None:
-        self._links: dict[str, _Link] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._links)
+        self._links: dict[str, list[_Link]] = {}  # by frame; to several parents, the last first
 
     def add(self, message: Any, static: bool) -> None:
-        """Take a tf2_msgs/TFMessage of /tf or of /tf_static."""
+        """Take a tf2_msgs/TFMessage of /tf or of /tf_static.
+
+        Raises:
+            TransformError: a transform is no pose; those before it are taken.
+        """
         for entry in message.transforms:
             parent, child = (_name(entry.header.frame_id), _name(entry.child_frame_id))
-            known = self._links.get(child)
-            if known is None or (known.parent, known.static) != (parent, static):
-                known = self._links[child] = _Link(parent, static)
-            known.add(stamp_of(entry), entry.transform)
+            _require_pose(entry.transform, parent, child)
+            links = self._links.setdefault(child, [])
+            link = next((k for k in links if (k.parent, k.static) == (parent, static)), None)
+            if link is None:
+                link = _Link(parent, static)
+            else:
+                links.remove(link)
+            links.insert(0, link)
+            link.add(stamp_of(entry), entry.transform)
 
     def lookup(self, target: str, source: str, stamp: int, timeout: float) -> NDArray[np.float64]:
         """See :class:`~starrygazer_ros.transforms.Transforms`."""
         require_frames(target, source)
         target, source = _name(target), _name(source)
-        of_target, of_source = self._ancestors(target), self._ancestors(source)
-        common = next((frame for frame in of_source if frame in of_target), None)
+        up_target, up_source = self._upwards(target, stamp), self._upwards(source, stamp)
+        common = next((frame for frame in up_source if frame in up_target), None)
         if common is None:
-            known = ", ".join(sorted({*self._links, *(k.parent for k in self._links.values())}))
-            raise TransformError(
-                f"no transform from '{source}' to '{target}': the bag's /tf and /tf_static connect "
-                f"only {known or 'nothing'}; give it by extrinsics.source:=parameter"
-            )
-        up_source = self._to_ancestor(source, common, stamp)
-        up_target = self._to_ancestor(target, common, stamp)
-        return np.asarray(np.linalg.inv(up_target) @ up_source)
+            raise TransformError(self._why_not(target, source, stamp, [*up_source, *up_target]))
+        return np.asarray(np.linalg.inv(up_target[common]) @ up_source[common])
 
     def clear(self) -> None:
         """See :class:`~starrygazer_ros.transforms.Transforms`; a bag's are those of all times."""
@@ -109,27 +117,57 @@ class RecordedTransforms:
     def destroy(self) -> None:
         """See :class:`~starrygazer_ros.transforms.Transforms`; nothing is received."""
 
-    def _ancestors(self, frame: str) -> list[str]:
-        """A frame, its parent and so on."""
-        frames = [frame]
-        while frames[-1] in self._links and self._links[frames[-1]].parent not in frames:
-            frames.append(self._links[frames[-1]].parent)
-        return frames
+    def _upwards(self, frame: str, stamp: int) -> dict[str, NDArray[np.float64]]:
+        """Pose [4, 4] of a frame in itself, in its parent and so on, as far as they are known."""
+        poses = {frame: np.eye(4)}
+        while True:
+            steps = ((link.parent, link.at(stamp)) for link in self._links.get(frame, []))
+            parent, step = next((found for found in steps if found[1] is not None), ("", None))
+            if step is None or parent in poses:
+                return poses
+            poses[parent] = step @ poses[frame]
+            frame = parent
 
-    def _to_ancestor(self, frame: str, ancestor: str, stamp: int) -> NDArray[np.float64]:
-        """Pose [4, 4] of a frame in one of its ancestors."""
-        pose = np.eye(4)
-        while frame != ancestor:
-            link = self._links[frame]
-            step = link.at(stamp)
-            if step is None:
-                raise TransformError(
-                    f"/tf says nothing of '{frame}' in '{link.parent}' at "
-                    f"{stamp / NANOSECONDS:.3f} s: the recording of /tf begins later or ends before"
-                )
-            pose = step @ pose
-            frame = link.parent
-        return pose
+    def _why_not(self, target: str, source: str, stamp: int, reached: list[str]) -> str:
+        """Why nothing connects two frames.
+
+        Args:
+            target: one of them.
+            source: the other one.
+            stamp: when, in nanoseconds.
+            reached: frames to which one of the two has a way at this time.
+        """
+        asked = f"no transform from '{source}' to '{target}'"
+        advice = "give it by extrinsics.source:=parameter, .translation and .rotation"
+        if not self._links:
+            return f"{asked}: the bag has no /tf and no /tf_static; {advice}"
+        for frame in reached:
+            for link in self._links.get(frame, []):
+                if link.at(stamp) is None:
+                    return (
+                        f"/tf says nothing of '{frame}' in '{link.parent}' at "
+                        f"{stamp / NANOSECONDS:.3f} s: its recording begins later, ends before, or "
+                        f"has a gap of more than {LONGEST_GAP / NANOSECONDS:g} s"
+                    )
+        parents = {link.parent for links in self._links.values() for link in links}
+        known = ", ".join(sorted({*self._links, *parents}))
+        return f"{asked}: the bag's /tf and /tf_static connect only {known}; {advice}"
+
+
+def _require_pose(transform: Any, parent: str, child: str) -> None:
+    """A finite translation and a quaternion of length 1.
+
+    Raises:
+        TransformError: it is no pose.
+    """
+    translation, rotation = transform.translation, transform.rotation
+    place = (translation.x, translation.y, translation.z)
+    length = math.hypot(rotation.x, rotation.y, rotation.z, rotation.w)
+    if not (abs(length - 1) <= QUATERNION_TOLERANCE and all(map(math.isfinite, place))):
+        raise TransformError(
+            f"the transform from '{child}' to '{parent}' is no pose: its quaternion has length "
+            f"{length:.3g}, its translation is {', '.join(f'{value:g}' for value in place)}"
+        )
 
 
 def _name(frame: str) -> str:

@@ -102,3 +102,8 @@ class SelfCheckError(CompletionError):
     """The engines do not reproduce the bundle's golden output on this machine."""
 
     cause = "self_check"
+
+
+def in_one_line(error: BaseException) -> str:
+    """The words of any error without line breaks; its class's name if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -82,8 +82,7 @@ def _load(
         platform = find_platform(backend)
         from starrygazer_ros.backends.tensorrt.loading import load_pipeline  # not on every system
 
-        loaded = load_pipeline(bundle, platform, options, say)
-        return Selection(loaded.pipeline, warnings=loaded.warnings)
+        return load_pipeline(bundle, platform, options, say)
     precision = options.precision
     pipeline = HostPipeline(
         bundle,

@@ -7,6 +7,7 @@ import traceback
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from starrygazer_ros.completion import CompletionError
+from starrygazer_ros.completion.errors import in_one_line
 from starrygazer_ros.throttle import Throttle
 
 LOG_PERIOD = 5.0  # s between two log lines of the same cause
@@ -37,4 +38,4 @@ class FaultLog:
 
 def one_line(error: CompletionError) -> str:
     """An error as one log line that starts with its cause."""
-    return f"{error.cause}: {' '.join(str(error).split())}"
+    return f"{error.cause}: {in_one_line(error)}"

@@ -18,7 +18,6 @@ from starrygazer_ros.nodes.faults import FaultLog
 from starrygazer_ros.nodes.outputs import Outputs
 from starrygazer_ros.pairs import PairArrays, PairReader
 from starrygazer_ros.statistics import Statistics
-from starrygazer_ros.transforms import TransformError
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,8 @@ class PairCompleter:
             return pair, arrays
         try:
             return newer, self._reader.read(newer.image, newer.sparse_depth, wait=False)
-        except TransformError:
+        except Exception as error:  # the newer one is counted as replaced
+            self._faults.log(error)
             return pair, arrays
 
     def _publish_calibrated(self, pair: Pair, size: tuple[int, int], scaled: ScaledResult) -> None:

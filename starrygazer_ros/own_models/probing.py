@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from starrygazer_ros.completion.errors import in_one_line
 from starrygazer_ros.own_models.wrapping import (
     NORMALISATIONS,
     Network,
@@ -114,7 +115,7 @@ def _run(model: onnx.ModelProto, image: NDArray[np.uint8]) -> NDArray[np.float32
         (result,) = session.run(["relative_depth"], {"image": values})
     except Exception as error:  # the binding's exception classes are not public
         raise OwnModelError(
-            f"it fails at {image.shape[1]}x{image.shape[0]}: {' '.join(str(error).split())}"
+            f"it fails at {image.shape[1]}x{image.shape[0]}: {in_one_line(error)}"
         ) from error
     return np.asarray(result[0, 0], np.float32)
 

@@ -10,6 +10,7 @@ import onnx
 from onnx import TensorProto, compose, helper
 
 from starrygazer_ros.completion import CompletionError
+from starrygazer_ros.completion.errors import in_one_line
 
 OLDEST_OPSET = 13
 SMALLEST_DEPTH = 1e-6  # of a network that gives depth; its inverse stays finite
@@ -80,7 +81,7 @@ def read_network(path: Path, output: str | None = None) -> Network:
         model = onnx.load(path, load_external_data=False)
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf's, onnx's and the system's
-        raise OwnModelError(f"{path} is no ONNX graph ({_words(error)})") from error
+        raise OwnModelError(f"{path} is no ONNX graph ({in_one_line(error)})") from error
     opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     if opset < OLDEST_OPSET:
         raise OwnModelError(
@@ -248,7 +249,3 @@ def _text(shape: list[int | None]) -> str:
 
 def _names(entries: list[onnx.ValueInfoProto]) -> str:
     return ", ".join(entry.name for entry in entries) or "none"
-
-
-def _words(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

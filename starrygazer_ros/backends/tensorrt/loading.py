@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from starrygazer_ros.backends.cache_folder import cache_folder
 from starrygazer_ros.backends.names import AUTO, FP16, FP32
 from starrygazer_ros.backends.options import EngineOptions, Say
@@ -19,6 +17,7 @@ from starrygazer_ros.completion.errors import (
     BundleGraphError,
     SelfCheckError,
 )
+from starrygazer_ros.completion.selection import Selection
 from starrygazer_ros.completion.self_check import self_check
 
 BEST_SIZE = 480, 640
@@ -29,26 +28,18 @@ CONTRACT = {
 }
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A pipeline that passed its check, and what users should know of it."""
-
-    pipeline: DevicePipeline
-    warnings: tuple[str, ...] = ()
-
-
 def load_pipeline(
     bundle: ModelBundle,
     platform: Platform,
     options: EngineOptions,
     say: Say,
     cache: PlanCache | None = None,
-) -> Loaded:
+) -> Selection:
     """Load both engines of a bundle and let them complete its golden input.
 
     With the precision ``auto`` the graphs in fp16 are taken where the bundle has them, and those in
     fp32 where these compute something else: vision transformers in fp16 are known to be silently
-    wrong on TensorRT 10.3.
+    wrong on TensorRT 10.3. TF32 is allowed in ``auto`` only, and not where fp16 was wrong.
 
     Args:
         bundle: a verified model bundle.
@@ -71,19 +62,19 @@ def load_pipeline(
             "export it with --fp16 true"
         )
     loader = _Loader(platform, options, say, cache or _user_cache(platform.trt.__name__))
-    graphs = {FP16: bundle.fp16, FP32: bundle}
-    first = FP16 if precision != FP32 and bundle.fp16 is not None else FP32
-    half = graphs[first]
-    assert half is not None
+    if precision == FP32 or bundle.fp16 is None:
+        pipeline, _ = loader.load(bundle, FP32, tf32=precision == AUTO)
+        return Selection(pipeline)
     try:
-        return Loaded(loader.load(half, first))
+        pipeline, _ = loader.load(bundle.fp16, FP16, tf32=precision == AUTO)
+        return Selection(pipeline)
     except SelfCheckError as error:
-        if precision != AUTO or first == FP32:
+        if precision == FP16:
             raise
         in_fp16 = str(error)
-    pipeline = loader.load(bundle, FP32)
-    difference = self_check(pipeline, bundle)
-    return Loaded(pipeline, (f"fp16 was given up: {in_fp16}; fp32 differs by {difference:.2g}",))
+    pipeline, difference = loader.load(bundle, FP32, tf32=False)
+    warning = f"fp16 was given up: {in_fp16}; fp32 differs by {difference:.2g}"
+    return Selection(pipeline, warnings=(warning,))
 
 
 def _user_cache(name: str) -> PlanCache:
@@ -95,6 +86,8 @@ def _user_cache(name: str) -> PlanCache:
 
 
 class _Loader:
+    """Loads bundles with the same platform, options and cache."""
+
     def __init__(
         self, platform: Platform, options: EngineOptions, say: Say, cache: PlanCache
     ) -> None:
@@ -103,22 +96,23 @@ class _Loader:
         self._say = say
         self._cache = cache
 
-    def load(self, bundle: ModelBundle, precision: str) -> DevicePipeline:
-        """Both engines in one precision, checked."""
+    def load(self, bundle: ModelBundle, precision: str, tf32: bool) -> tuple[DevicePipeline, float]:
+        """Both engines in one precision, and by how much they differ from the golden output."""
         device = self._platform.make_device()
-        keys: list[str] = []
-        mde = self._runner(bundle, bundle.mde, "mde", precision, device, keys)
-        refinement = self._runner(bundle, bundle.refinement, "refinement", precision, device, keys)
+        build = BuildOptions(self._options.workspace_mib, tf32=tf32)
+        mde, mde_key = self._runner(bundle, bundle.mde, "mde", precision, device, build)
+        refinement, refinement_key = self._runner(
+            bundle, bundle.refinement, "refinement", precision, device, build
+        )
         trt, gpu = self._platform.trt, self._platform.gpu
         description = f"{trt.__name__} {trt.__version__}, {gpu.name}, {precision}"
         pipeline = DevicePipeline(bundle, mde, refinement, device, description)
         try:
-            self_check(pipeline, bundle)
+            return pipeline, self_check(pipeline, bundle)
         except SelfCheckError as error:
-            for key in keys:  # so that nobody starts with it again
+            for key in (mde_key, refinement_key):  # so that nobody starts with them again
                 self._cache.quarantine(key, str(error))
             raise
-        return pipeline
 
     def _runner(
         self,
@@ -127,10 +121,10 @@ class _Loader:
         graph: str,
         precision: str,
         device: Device,
-        keys: list[str],
-    ) -> PlanRunner:
+        build_options: BuildOptions,
+    ) -> tuple[PlanRunner, str]:
+        """One engine, and the key of its plan."""
         shapes = _shapes(bundle, graph, self._options)
-        build_options = BuildOptions(self._options.workspace_mib)
         content = spec.path.read_bytes()
         trt, gpu = self._platform.trt, self._platform.gpu
         name = f"{bundle.name} {graph} ({precision})"
@@ -144,7 +138,6 @@ class _Loader:
             "options": vars(build_options),
         }
         key = plan_key(onnx=content, **about)
-        keys.append(key)
 
         def build() -> bytes:
             return build_plan(trt, content, shapes, build_options, name, self._say)
@@ -161,7 +154,7 @@ class _Loader:
                 f"{spec.path} maps {sorted(runner.inputs)} to {sorted(runner.outputs)}, expected "
                 f"{sorted(CONTRACT[graph])} together: export the bundle again"
             )
-        return runner
+        return runner, key
 
 
 def _shapes(bundle: ModelBundle, graph: str, options: EngineOptions) -> dict[str, InputShapes]:

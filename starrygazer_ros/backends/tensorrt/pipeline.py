@@ -12,7 +12,7 @@ from starrygazer_ros.backends.tensorrt.device import Device, Tensor
 from starrygazer_ros.backends.tensorrt.execution import PlanRunner
 from starrygazer_ros.backends.tensorrt.resampling import resizing_matrix
 from starrygazer_ros.completion.bundle import ModelBundle
-from starrygazer_ros.completion.errors import InferenceError
+from starrygazer_ros.completion.errors import InferenceError, in_one_line
 from starrygazer_ros.completion.pipelines import Prediction
 from starrygazer_ros.completion.stage_clock import StageClock
 
@@ -92,7 +92,7 @@ class DevicePipeline:
                 clock.lap("download")
                 return prediction
         except RuntimeError as error:  # PyTorch's, also for memory that is not there
-            raise InferenceError(f"the GPU failed: {' '.join(str(error).split())}") from error
+            raise InferenceError(f"the GPU failed: {in_one_line(error)}") from error
 
     def _upload(
         self, buffers: _Buffers, image: NDArray[np.uint8], sparse_depth: NDArray[np.float32]
@@ -139,9 +139,9 @@ class DevicePipeline:
         if self._buffers is None or self._size != (height, width):
             self._replay, self._images = None, 0
             self._buffers = None  # frees the memory of the other size first
-            self._buffers = self._make_buffers(height, width)
-            self._size = height, width
-            self._buffers.bind()
+            buffers = self._make_buffers(height, width)
+            buffers.bind()  # before it is kept: a size that is refused is refused again
+            self._buffers, self._size = buffers, (height, width)
         return self._buffers
 
     def _make_buffers(self, height: int, width: int) -> _Buffers:

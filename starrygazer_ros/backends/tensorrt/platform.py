@@ -11,13 +11,13 @@ from typing import Any
 
 from starrygazer_ros.backends.names import TENSORRT, TENSORRT_RTX
 from starrygazer_ros.backends.tensorrt.device import CudaDevice, Device
-from starrygazer_ros.completion.errors import BackendUnavailableError
+from starrygazer_ros.completion.errors import BackendUnavailableError, in_one_line
 
 OLDEST = (10, 3)
 _WHERE = {
     TENSORRT: "on a Jetson it comes with JetPack (apt install python3-libnvinfer), elsewhere pip "
-    "install 'starrygazer_ros[tensorrt]'",
-    TENSORRT_RTX: "pip install 'starrygazer_ros[tensorrt_rtx]'",
+    "install tensorrt torch",
+    TENSORRT_RTX: "pip install tensorrt-rtx torch",
 }
 
 
@@ -81,7 +81,8 @@ def import_tensorrt(backend: str) -> ModuleType:
         trt = import_module(backend)
     except Exception as error:  # a missing library is an OSError, a wrong one may be anything
         raise BackendUnavailableError(
-            f"the Python package {backend} cannot be imported ({_words(error)}): {_WHERE[backend]}"
+            f"the Python package {backend} cannot be imported ({in_one_line(error)}): "
+            f"{_WHERE[backend]}"
         ) from error
     version = tuple(int(part) for part in trt.__version__.split(".")[:2])
     if backend == TENSORRT and version < OLDEST:
@@ -102,8 +103,8 @@ def find_gpu() -> Gpu:
         import torch
     except Exception as error:  # a broken installation raises OSError and others
         raise BackendUnavailableError(
-            f"PyTorch, which holds the GPU's memory, cannot be imported ({_words(error)}): install "
-            "the build for this CUDA or JetPack"
+            f"PyTorch, which holds the GPU's memory, cannot be imported ({in_one_line(error)}): "
+            "install the build for this CUDA or JetPack"
         ) from error
     driver = driver_version()
     if not torch.cuda.is_available():
@@ -146,7 +147,3 @@ def no_driver(backend: str, what: str) -> BackendUnavailableError:
         f"is missing or older than this {backend} needs; it knows CUDA {driver_version() or '?'}). "
         "Compare nvidia-smi with NVIDIA's support matrix, or install an older TensorRT"
     )
-
-
-def _words(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
