@@ -125,6 +125,17 @@ def test_projects_point_clouds_with_the_transforms_of_the_bag(tmp_path, complete
     assert xyz[0, 0] == pytest.approx([-47.5 * 4.8 / 80, -31.5 * 4.8 / 80, 4.8], rel=1e-5)
 
 
+def test_tells_what_else_could_have_been_the_sparse_depth(tmp_path, complete, capsys):
+    with recordings.writing(tmp_path / "in") as write:
+        write("/cloud", START, recordings.cloud(START, np.ones((4, 3))))
+        write(IMAGE, START, recordings.image(START))
+        write("/projected", START, recordings.sparse_depth(START))
+    assert complete(tmp_path / "in", tmp_path / "out", "--outputs", "dense") == 0
+    error = capsys.readouterr().err
+    assert "sparse depth: /projected (1 of sensor_msgs/msg/Image)" in error
+    assert "projected into the image already; --sparse-depth takes /cloud instead" in error
+
+
 def test_without_transforms_it_says_how_to_give_the_pose(tmp_path, complete, capsys):
     source = write_clouds(tmp_path / "in", with_tf=False)
     assert complete(source, tmp_path / "out") == 2
@@ -309,10 +320,9 @@ def test_a_namespace_that_ros_does_not_take_is_refused(tmp_path, complete, capsy
 
 def test_a_bag_that_was_completed_needs_other_names(tmp_path, complete, capsys):
     complete(record_drive(tmp_path / "in"), tmp_path / "out")
-    sparse = ("--sparse-depth", SPARSE)
-    assert complete(tmp_path / "out", tmp_path / "again", *sparse) == 2
+    assert complete(tmp_path / "out", tmp_path / "again") == 2
     assert "has /depth/dense, /depth/camera_info" in capsys.readouterr().err
-    assert complete(tmp_path / "out", tmp_path / "again", *sparse, "--namespace", "second") == 0
+    assert complete(tmp_path / "out", tmp_path / "again", "--namespace", "second") == 0
     assert len(messages_of(tmp_path / "again", f"/second{DENSE}")) == 4
 
 

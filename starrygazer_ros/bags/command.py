@@ -164,6 +164,11 @@ def _announce(topics: InputTopics, partial: PartialBag) -> None:
     ):
         found = f"{topic.name} ({topic.count} of {topic.type})" if topic else "none in the bag"
         say(f"{what}: {found}")
+    if topics.passed_over:
+        say(
+            "it was projected into the image already; --sparse-depth takes "
+            f"{' or '.join(topics.passed_over)} instead"
+        )
     if partial.resumed:
         say(f"continues {partial.folder}")
 

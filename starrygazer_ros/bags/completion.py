@@ -14,7 +14,7 @@ from starrygazer_ros.bags.messages import COMPRESSED_IMAGE, IMAGE
 from starrygazer_ros.bags.outputs import NEED_CALIBRATION, serialized_outputs
 from starrygazer_ros.bags.partial import PartialBag
 from starrygazer_ros.bags.recording import DamagedBagError, Recording, deserialize
-from starrygazer_ros.bags.topics import InputTopics
+from starrygazer_ros.bags.topics import READ_SPARSE_DEPTH, InputTopics
 from starrygazer_ros.bags.transforms import RecordedTransforms
 from starrygazer_ros.calibration import Calibration, MissingCameraInfoError
 from starrygazer_ros.cloud_projector import CloudProjector, fixed_transform
@@ -22,20 +22,16 @@ from starrygazer_ros.completion import CompletionError, DepthCompleter
 from starrygazer_ros.completion.errors import in_one_line
 from starrygazer_ros.completion.resizing import ScaledResult
 from starrygazer_ros.completion_parameters import CompletionParameters
-from starrygazer_ros.compressed import image_from_compressed, sparse_depth_from_compressed
+from starrygazer_ros.compressed import image_from_compressed
 from starrygazer_ros.matching import IMAGE as IMAGE_QUEUE
 from starrygazer_ros.matching import SPARSE_DEPTH as SPARSE_DEPTH_QUEUE
-from starrygazer_ros.messages import MessageError, image_from_message, sparse_depth_from_message
+from starrygazer_ros.messages import MessageError, image_from_message
 from starrygazer_ros.pairs import PairReader
 from starrygazer_ros.projection_parameters import TF
 from starrygazer_ros.synchronization import NegativeStampError, PairSynchronizer
 from starrygazer_ros.transforms import Transforms
 
 _READ_IMAGE = {IMAGE: image_from_message, COMPRESSED_IMAGE: image_from_compressed}
-_READ_SPARSE_DEPTH = {
-    IMAGE: sparse_depth_from_message,
-    COMPRESSED_IMAGE: sparse_depth_from_compressed,
-}
 INTERNAL_ERROR = "internal_error"
 TF_TOPICS = {"/tf": False, "/tf_static": True}
 
@@ -118,7 +114,7 @@ class BagCompleter:
         self._completer.keep_relative_depth = False
         self._partial = partial
         self._wanted = wanted
-        sparse_depth = _READ_SPARSE_DEPTH.get(topics.sparse_depth.type)
+        sparse_depth = READ_SPARSE_DEPTH.get(topics.sparse_depth.type)
         if sparse_depth is None:
             completer.filter_occluded = False  # the projector knows where the LiDAR is
             sparse_depth = CloudProjector(values, self._transforms())
