@@ -264,10 +264,30 @@ def test_stays_away_from_what_is_there(tmp_path, complete, capsys):
     assert complete(source, tmp_path / "out") == 2
     assert "exists: choose another name" in capsys.readouterr().err
     (tmp_path / "new.partial").mkdir()
+    (tmp_path / "new.partial" / "thesis.tex").touch()
     assert complete(source, tmp_path / "new") == 2
     assert "was not made by this command" in capsys.readouterr().err
     assert complete(source, tmp_path / "nowhere" / "out") == 2
     assert "there is no folder" in capsys.readouterr().err
+
+
+def test_two_runs_do_not_make_the_same_bag(tmp_path, complete, capsys, monkeypatch):
+    source = record_drive(tmp_path / "in", frames=3)
+    whole, codes = DepthCompleter.complete, []
+
+    def beside_another(self, *arguments):
+        if not codes:
+            codes.append(None)
+            codes[0] = complete(source, tmp_path / "out")
+        return whole(self, *arguments)
+
+    monkeypatch.setattr(DepthCompleter, "complete", beside_another)
+    monkeypatch.setattr(DepthCompleter, "self_check", lambda self: 0.0)
+    assert complete(source, tmp_path / "out") == 0
+    assert codes == [2]
+    output = capsys.readouterr()
+    assert f"{tmp_path / 'out'} is being made by another run of this command" in output.err
+    assert "completed 3 of 3 images" in output.out
 
 
 def test_a_full_disk_costs_nothing_that_is_done(tmp_path, complete, capsys, monkeypatch):

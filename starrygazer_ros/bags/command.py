@@ -90,24 +90,25 @@ def _make(
         say=say,
     )
     completer.self_check()
-    partial = PartialBag(output, _job(recording, topics, values, completer, output_topics))
-    _announce(topics, partial)
-    bag_completer = BagCompleter(
-        recording, topics, values, completer, partial, tuple(output_topics)
-    )
-    with _bar(topics.image.count, "completing", "image") as on_image:
-        bag_completer.run(on_image)
-    outcome = bag_completer.outcome
-    if not outcome.completed:
-        partial.remove()
-        reasons = "; ".join(outcome.reasons.values()) or (
-            "no image has a sparse depth by the rule of the parameters sync.*: compare the stamps "
-            "in both headers"
+    job = _job(recording, topics, values, completer, output_topics)
+    with PartialBag(output, job) as partial:
+        _announce(topics, partial)
+        bag_completer = BagCompleter(
+            recording, topics, values, completer, partial, tuple(output_topics)
         )
-        raise BagError(f"no frame of {recording.path} could be completed: {reasons}")
-    with _bar(recording.message_count, "writing", "message") as on_message:
-        assembled = assemble(recording, topics, partial, output_topics, on_message)
-    partial.finish()
+        with _bar(topics.image.count, "completing", "image") as on_image:
+            bag_completer.run(on_image)
+        outcome = bag_completer.outcome
+        if not outcome.completed:
+            partial.remove()
+            reasons = "; ".join(outcome.reasons.values()) or (
+                "no image has a sparse depth by the rule of the parameters sync.*: compare the "
+                "stamps in both headers"
+            )
+            raise BagError(f"no frame of {recording.path} could be completed: {reasons}")
+        with _bar(recording.message_count, "writing", "message") as on_message:
+            assembled = assemble(recording, topics, partial, output_topics, on_message)
+        partial.finish()
     _report(recording, output, outcome, assembled)
 
 
