@@ -99,20 +99,63 @@ def test_reads_compressed_images_and_a_single_mcap_file(tmp_path, complete):
     np.testing.assert_allclose(depth_of(message), expected_depth(recordings.depths(0)), rtol=1e-5)
 
 
-def write_clouds(path, with_tf=True):
-    """A LiDAR 0.2 m right of the camera that sees a wall 4 m ahead of both."""
+def wall():
+    """Points [N, 3] of a LiDAR 0.2 m right of the camera that sees a wall 4 m ahead of it."""
     v, u = np.mgrid[4:HEIGHT:8, 4:WIDTH:8]
     cx, cy = WIDTH / 2 - 0.5, HEIGHT / 2 - 0.5
     x, y = 4 * (u - cx) / recordings.FOCAL, 4 * (v - cy) / recordings.FOCAL
-    wall = np.stack([x - 0.2, y, np.full_like(x, 4.0)], -1).reshape(-1, 3)
+    return np.stack([x - 0.2, y, np.full_like(x, 4.0)], -1).reshape(-1, 3)
+
+
+def write_clouds(path, with_tf=True):
+    """A LiDAR 0.2 m right of the camera that sees a wall 4 m ahead of both."""
     with recordings.writing(path) as write:
         if with_tf:
             tf = recordings.transform(START, recordings.CAMERA, recordings.LIDAR, (0.2, 0, 0))
             write("/tf_static", START, tf)
-        write("/points", START, recordings.cloud(START, wall))
+        write("/points", START, recordings.cloud(START, wall()))
         write(IMAGE, START + 5, recordings.image(START))
         write("/camera/camera_info", START + 9, recordings.camera_info(START))
     return path
+
+
+@pytest.mark.parametrize("topic", ["/tf", "/tf_static"])
+def test_a_looped_bag_is_completed_with_the_transforms_of_each_pass(
+    tmp_path, complete, interrupted, topic
+):
+    """The wall is 4 m away in the first pass and 5 m in the second."""
+    with recordings.writing(tmp_path / "in") as write:
+        for index in range(40):
+            stamp = START + index % 20 * PERIOD
+            recorded = START + index * PERIOD
+            away = (0.2, 0, float(index >= 20))
+            tf = recordings.transform(stamp, recordings.CAMERA, recordings.LIDAR, away)
+            write(topic, recorded, tf)
+            write("/camera/camera_info", recorded, recordings.camera_info(stamp))
+            if index % 20 in (7, 8):
+                write("/points", recorded, recordings.cloud(stamp, wall()))
+                write(IMAGE, recorded + 5, recordings.image(stamp))
+    assert complete(tmp_path / "in", tmp_path / "whole", "--outputs", "dense") == 0
+    found = [np.mean(depth_of(m)) for _, m in messages_of(tmp_path / "whole", DENSE)]
+    assert found == pytest.approx([4 * 1.2, 4 * 1.2, 5 * 1.2, 5 * 1.2], rel=1e-5)
+    interrupted.update(calls=0, stop_at=4)  # in the second pass
+    assert complete(tmp_path / "in", tmp_path / "out", "--outputs", "dense") == 130
+    assert complete(tmp_path / "in", tmp_path / "out", "--outputs", "dense") == 0
+    assert read(tmp_path / "out") == read(tmp_path / "whole")
+
+
+def test_an_image_gets_the_camera_info_of_its_stamp(tmp_path, complete):
+    """A zoom whose camera_info is recorded behind the image of the next stamp."""
+    with recordings.writing(tmp_path / "in") as write:
+        for index in range(4):
+            stamp = START + index * PERIOD
+            write(SPARSE, stamp, recordings.sparse_depth(stamp))
+            write(IMAGE, stamp, recordings.image(stamp))
+            info = recordings.camera_info(stamp, focal=80 + index)
+            write("/camera/camera_info", stamp + PERIOD + 5, info)
+    assert complete(tmp_path / "in", tmp_path / "out") == 0
+    infos = [message for _, message in messages_of(tmp_path / "out", INFO)]
+    assert [info.k[0] for info in infos] == [80, 81, 82, 83]
 
 
 def test_projects_point_clouds_with_the_transforms_of_the_bag(tmp_path, complete):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from rosbags.interfaces import Connection
 
+from starrygazer_ros.bags.calibrations import RecordedCalibrations
 from starrygazer_ros.bags.messages import COMPRESSED_IMAGE, IMAGE
 from starrygazer_ros.bags.outputs import NEED_CALIBRATION, serialized_outputs
 from starrygazer_ros.bags.partial import PartialBag
+from starrygazer_ros.bags.passes import Moment
 from starrygazer_ros.bags.recording import DamagedBagError, Recording, deserialize
-from starrygazer_ros.bags.topics import READ_SPARSE_DEPTH, InputTopics
+from starrygazer_ros.bags.topics import READ_SPARSE_DEPTH, InputTopics, Topic
 from starrygazer_ros.bags.transforms import RecordedTransforms
 from starrygazer_ros.calibration import Calibration, MissingCameraInfoError
 from starrygazer_ros.cloud_projector import CloudProjector, fixed_transform
@@ -25,6 +26,7 @@ from starrygazer_ros.completion_parameters import CompletionParameters
 from starrygazer_ros.compressed import image_from_compressed
 from starrygazer_ros.matching import IMAGE as IMAGE_QUEUE
 from starrygazer_ros.matching import SPARSE_DEPTH as SPARSE_DEPTH_QUEUE
+from starrygazer_ros.matching import stamp_of
 from starrygazer_ros.messages import MessageError, image_from_message
 from starrygazer_ros.pairs import PairReader
 from starrygazer_ros.projection_parameters import TF
@@ -114,11 +116,14 @@ class BagCompleter:
         self._completer.keep_relative_depth = False
         self._partial = partial
         self._wanted = wanted
+        self._moment = Moment()
         sparse_depth = READ_SPARSE_DEPTH.get(topics.sparse_depth.type)
         if sparse_depth is None:
             completer.filter_occluded = False  # the projector knows where the LiDAR is
             sparse_depth = CloudProjector(values, self._transforms())
         self._reader = PairReader(_READ_IMAGE[topics.image.type], sparse_depth)
+        self._calibrations = self._recorded_calibrations(topics.camera_info)
+        self._sparse_calibrations = self._recorded_calibrations(topics.sparse_camera_info)
         self._synchronizer = PairSynchronizer(self._on_pair, values.sync_rule(), of_ros=False)
         self._pair: tuple[Any, Any] | None = None
 
@@ -128,16 +133,19 @@ class BagCompleter:
         Args:
             on_image: called after each image message.
         """
-        self._calibrate_first()
         names = FrameNames(self._topics)
         receivers = self._receivers()
         connections = [c for topic in receivers for c in self._recording.of_topic(topic)]
-        for connection, content in self._readable(connections):
+        for connection, time, content in self._readable(connections):
             frame = names.next(connection.topic)
             self._pair = None
+            self._moment.now = time
             is_image = connection.topic == self._topics.image.name
             try:
+                jumps = self._synchronizer.time_jumps
                 receivers[connection.topic](deserialize(connection, content))
+                if self._synchronizer.time_jumps != jumps:
+                    self._moment.since = time
                 if self._pair is not None and frame is not None:
                     self._complete(frame, *self._pair)
             except NegativeStampError as error:  # the synchronizer has counted it
@@ -151,48 +159,41 @@ class BagCompleter:
                 on_image()
         self._count_unmatched()
 
-    def _readable(self, connections: list[Connection]) -> Iterator[tuple[Connection, bytes]]:
+    def _readable(self, connections: list[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
         """Messages of connections, none if there are none, up to where the bag is damaged."""
         if not connections:
             return
         try:
-            for connection, _, content in self._recording.messages(connections):
-                yield connection, content
+            yield from self._recording.messages(connections)
         except DamagedBagError as error:
             self.outcome.explain(error.cause, error)
 
     def _receivers(self) -> dict[str, Callable[[Any], None]]:
-        receivers: dict[str, Callable[[Any], None]] = {
+        return {
             self._topics.image.name: self._synchronizer.add_image,
             self._topics.sparse_depth.name: self._synchronizer.add_sparse_depth,
         }
-        if self._topics.camera_info is not None:
-            receivers[self._topics.camera_info.name] = self._reader.calibrations.store
-        if self._topics.sparse_camera_info is not None:
-            receivers[self._topics.sparse_camera_info.name] = self._reader.sparse_calibrations.store
-        return receivers
 
-    def _calibrate_first(self) -> None:
-        """Use the first good calibrations for frames that were recorded before them, too."""
-        receivers = self._receivers()
-        for topic in (self._topics.camera_info, self._topics.sparse_camera_info):
-            if topic is None:
-                continue
-            for connection, content in self._readable(self._recording.of_topic(topic.name)):
-                with suppress(CompletionError):  # told when its turn comes
-                    receivers[topic.name](deserialize(connection, content))
-                    break
+    def _recorded_calibrations(self, topic: Topic | None) -> RecordedCalibrations:
+        calibrations = RecordedCalibrations(self._moment)
+        connections = self._recording.of_topic(topic.name) if topic is not None else []
+        for connection, time, content in self._readable(connections):
+            try:
+                calibrations.add(deserialize(connection, content), time)
+            except MessageError as error:
+                self.outcome.skip(error)
+        return calibrations
 
     def _transforms(self) -> Transforms:
         values = self._values
         if values.extrinsics_source != TF:
             return fixed_transform(values)
-        transforms = RecordedTransforms()
+        transforms = RecordedTransforms(self._moment)
         connections = [c for topic in TF_TOPICS for c in self._recording.of_topic(topic)]
-        for connection, content in self._readable(connections):
+        for connection, time, content in self._readable(connections):
             try:
                 message = deserialize(connection, content)
-                transforms.add(message, static=TF_TOPICS[connection.topic])
+                transforms.add(message, TF_TOPICS[connection.topic], time)
             except MessageError as error:
                 self.outcome.skip(error)
         return transforms
@@ -205,6 +206,8 @@ class BagCompleter:
         if made and self._values.sweeps_count == 1:
             self.outcome.completed += 1
             return
+        self._calibrations.store(stamp_of(image), self._reader.calibrations)
+        self._sparse_calibrations.store(stamp_of(sparse_depth), self._reader.sparse_calibrations)
         arrays = self._reader.read(image, sparse_depth)  # also what later sweeps build on
         if not made:
             result = self._completer.complete(arrays.image, arrays.sparse_depth)
