@@ -107,6 +107,39 @@ def wall():
     return np.stack([x - 0.2, y, np.full_like(x, 4.0)], -1).reshape(-1, 3)
 
 
+@pytest.mark.parametrize("storage", ["sqlite3", "mcap"])
+def test_a_single_file_with_compressed_messages_is_completed(tmp_path, complete, storage):
+    """Only metadata.yaml says that they are."""
+    source = record_drive(tmp_path / "in", frames=2, storage=storage, compression="message")
+    (file,) = [path for path in source.iterdir() if path.name != "metadata.yaml"]
+    shutil.move(file, tmp_path / file.name)
+    shutil.move(source, tmp_path / "without")
+    assert complete(tmp_path / file.name, tmp_path / "out", "--outputs", "dense") == 0
+    shutil.move(tmp_path / file.name, tmp_path / "without" / file.name)
+    copied = [entry for entry in read(tmp_path / "out")[0] if entry[0] != DENSE]
+    assert copied == read(tmp_path / "without")[0]
+    assert len(messages_of(tmp_path / "out", DENSE)) == 2
+    assert "compression_mode: message\n" in (tmp_path / "out" / "metadata.yaml").read_text()
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_a_file_that_may_not_be_read_is_named(tmp_path, complete, capsys, monkeypatch, single):
+    source = record_drive(tmp_path / "in")
+    (file,) = source.glob("*.db3")
+    whole = Path.open
+
+    def refuse(self, mode="r", *arguments, **options):  # as root one may read everything
+        if self == file:
+            raise PermissionError(13, "Permission denied", str(self))
+        return whole(self, mode, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert complete(file if single else source, tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert f"{file} cannot be read (Permission denied): let your user read it" in error
+    assert "reindex" not in error
+
+
 def write_clouds(path, with_tf=True):
     """A LiDAR 0.2 m right of the camera that sees a wall 4 m ahead of both."""
     with recordings.writing(path) as write:
@@ -242,6 +275,61 @@ def test_does_not_mix_frames_of_other_settings(tmp_path, complete, capsys, inter
     assert complete(source, tmp_path / "out", "-p", "output.scale:=0.5") == 0
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (
+            (),
+            "skipped: 3 image no_partner: the nearest sparse depth is 0.07 s away, sync.slop "
+            "0.05 s allows less: raise it, or try sync.policy:=latest",
+        ),
+        (
+            ("sync.policy:=exact",),
+            "the nearest sparse depth is 0.07 s away, sync.policy:=exact takes equal stamps only: "
+            "try sync.policy:=approximate with sync.slop above 0.07",
+        ),
+        (
+            ("sync.policy:=latest", "sync.max_age:=0.05"),
+            "skipped: 3 image no_fresh_sparse_depth: the nearest sparse depth is 0.07 s away, "
+            "sync.max_age 0.05 s allows less: raise it",
+        ),
+    ],
+    ids=["approximate", "exact", "latest"],
+)
+def test_an_image_without_partner_says_how_far_the_nearest_is(
+    tmp_path, complete, capsys, options, expected
+):
+    with recordings.writing(tmp_path / "in") as write:
+        for index in range(4):
+            stamp = START + 10 * index * PERIOD
+            late = 0 if index == 0 and "exact" not in str(options) else 70_000_000
+            write(SPARSE, stamp, recordings.sparse_depth(stamp))
+            write(IMAGE, stamp + 5, recordings.image(stamp + late))
+    given = [part for option in options for part in ("-p", option)]
+    code = complete(tmp_path / "in", tmp_path / "out", "--outputs", "dense", *given)
+    assert code == (2 if "exact" in str(options) else 0)
+    assert expected in capsys.readouterr().err
+
+
+def test_a_resumed_run_says_again_what_is_missing(tmp_path, complete, capsys, interrupted):
+    source = tmp_path / "in"
+    with recordings.writing(source) as write:
+        for index in range(3):
+            stamp = START + index * PERIOD
+            write(f"{IMAGE}/compressed", stamp, recordings.compressed_image(stamp))
+            write(SPARSE, stamp, recordings.sparse_depth(stamp))
+    interrupted["stop_at"] = 3
+    assert complete(source, tmp_path / "out") == 130
+    interrupted["stop_at"] = 0
+    partial, made = tmp_path / "out.partial" / "frames", tmp_path / "made.npz"
+    shutil.copy(min(partial.iterdir()), made)
+    shutil.copy(made, partial / "sparse_depth-000000003.npz")  # nothing is left to complete
+    capsys.readouterr()
+    assert complete(source, tmp_path / "out") == 0
+    expected = "no_camera_info: no usable camera_info for images of frame 'camera_optical_frame'"
+    assert f"{expected}, {WIDTH}x{HEIGHT}" in capsys.readouterr().err
+
+
 def test_says_what_it_skipped_and_why(tmp_path, complete, capsys):
     with recordings.writing(tmp_path / "in") as write:
         for index in range(5):
@@ -260,7 +348,8 @@ def test_says_what_it_skipped_and_why(tmp_path, complete, capsys):
     assert "completed 2 of 5 images with 4 sparse depths" in output.out
     assert "skipped: 1 image_encoding: image encoding 'infrared' is not supported" in output.err
     assert "skipped: 1 too_few_sparse_points: " in output.err
-    assert "skipped: 1 image no_partner" in output.err
+    expected = "skipped: 1 image no_partner: the nearest sparse depth is 0.1 s away, sync.slop 0.05"
+    assert expected in output.err
     assert "no usable camera_info" in output.err  # so there is no cloud
     assert len(messages_of(tmp_path / "out", DENSE)) == 2
     assert messages_of(tmp_path / "out", POINTS) == []
@@ -294,7 +383,7 @@ def test_a_message_that_is_none_costs_its_frame_only(tmp_path, complete, capsys)
             writer.write(sparse, stamp, STORE.serialize_cdr(depth, "sensor_msgs/msg/Image"))
     assert complete(tmp_path / "in", tmp_path / "out") == 0
     output = capsys.readouterr()
-    assert "completed 2 of 2 images" in output.out
+    assert "completed 2 of 3 images with 3 sparse depths" in output.out
     assert f"skipped: 1 unreadable_message: a message of {IMAGE} cannot be read" in output.err
     assert read(tmp_path / "in")[0] == [
         e for e in read(tmp_path / "out")[0] if e[0] in (IMAGE, SPARSE)
@@ -355,13 +444,15 @@ def test_a_full_disk_costs_nothing_that_is_done(tmp_path, complete, capsys, monk
     assert read(tmp_path / "out") == read(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("failing", ["Writer.write", "Path.mkdir"])
+@pytest.mark.parametrize("failing", ["Writer.write", "Writer.close", "Path.mkdir"])
 def test_what_cannot_be_written_is_told_in_one_line(
     tmp_path, complete, capsys, monkeypatch, failing
 ):
     source = record_drive(tmp_path / "in")
 
     def refuse(*_, **__):
+        if failing == "Writer.close":  # where SQLite writes
+            raise sqlite3.OperationalError("database or disk is full")
         raise OSError(13, "Permission denied")
 
     owner = {"Writer": Writer, "Path": Path}[failing.split(".")[0]]
@@ -369,7 +460,8 @@ def test_what_cannot_be_written_is_told_in_one_line(
         patched.setattr(owner, failing.split(".")[1], refuse)
         assert complete(source, tmp_path / "out") == 2
     error = capsys.readouterr().err
-    assert "Permission denied" in error
+    assert "Permission denied" in error or "database or disk is full" in error
+    assert error.startswith("starrygazer: ")
     assert "Traceback" not in error
     assert complete(source, tmp_path / "out") == 0
 
@@ -396,6 +488,7 @@ def test_a_bag_that_was_completed_needs_other_names(tmp_path, complete, capsys):
         ("noetic.bag", b"#ROSBAG V2.0", "rosbags-convert --src"),
         ("cut.mcap", b"\x89MCAP0\r\n" + bytes(50), "mcap recover"),
         ("cut.db3", b"SQLite format 3\0" + bytes(50), "ros2 bag reindex"),
+        ("drive.mcap.zstd", b"\x28\xb5\x2f\xfd", "decompress it by zstd -d"),
         ("photo.png", b"\x89PNG", "cannot be opened as a rosbag2"),
     ],
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import apsw
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
@@ -74,7 +74,7 @@ def assemble(
                     writer.write(outputs[output], time, message)
                     assembled.added[output_topics[output]] += 1
                 on_message()
-    except (OSError, apsw.Error) as error:  # rosbags writes by SQLite
+    except (OSError, sqlite3.Error) as error:  # rosbags writes by SQLite
         raise BagError(
             f"the bag cannot be written ({error}): the completed frames are kept in "
             f"{partial.folder}; repeat the command when there is room"

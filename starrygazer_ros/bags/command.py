@@ -101,10 +101,7 @@ def _make(
         outcome = bag_completer.outcome
         if not outcome.completed:
             partial.remove()
-            reasons = "; ".join(outcome.reasons.values()) or (
-                "no image has a sparse depth by the rule of the parameters sync.*: compare the "
-                "stamps in both headers"
-            )
+            reasons = "; ".join(outcome.reasons.values()) or "it has no image and sparse depth"
             raise BagError(f"no frame of {recording.path} could be completed: {reasons}")
         with _bar(recording.message_count, "writing", "message") as on_message:
             assembled = assemble(recording, topics, partial, output_topics, on_message)

@@ -112,6 +112,12 @@ def choose_topics(
     return InputTopics(chosen_image, chosen_sparse, info, of_sparse, passed_over)
 
 
+def size_of(image: Any, topic: Topic) -> tuple[int, int] | None:
+    """Rows and columns of an image message, ``None`` if a compressed one does not tell."""
+    found = image if topic.type == IMAGE else read_header(bytes(image.data))
+    return None if found is None else (found.height, found.width)
+
+
 def _recorded(recording: Recording) -> dict[str, Topic]:
     """Topics by name, without those that were recorded with several types."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
@@ -174,8 +180,7 @@ def _is_projected(recording: Recording, depth: Topic, image: Topic) -> bool:
         values = READ_SPARSE_DEPTH[depth.type](first)
     except MessageError:
         return False
-    size = of_image if image.type == IMAGE else read_header(bytes(of_image.data))
-    if size is None or values.shape != (size.height, size.width):
+    if values.shape != size_of(of_image, image):
         return False
     return 0 < np.count_nonzero(values) <= LARGEST_SHARE_OF_POINTS * values.size
 
