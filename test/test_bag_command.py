@@ -140,12 +140,12 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, complete, capsys, monkey
     assert "reindex" not in error
 
 
-def write_clouds(path, with_tf=True):
+def write_clouds(path, tf_topic="/tf_static"):
     """A LiDAR 0.2 m right of the camera that sees a wall 4 m ahead of both."""
     with recordings.writing(path) as write:
-        if with_tf:
+        if tf_topic:
             tf = recordings.transform(START, recordings.CAMERA, recordings.LIDAR, (0.2, 0, 0))
-            write("/tf_static", START, tf)
+            write(tf_topic, START, tf)
         write("/points", START, recordings.cloud(START, wall()))
         write(IMAGE, START + 5, recordings.image(START))
         write("/camera/camera_info", START + 9, recordings.camera_info(START))
@@ -201,6 +201,31 @@ def test_projects_point_clouds_with_the_transforms_of_the_bag(tmp_path, complete
     assert xyz[0, 0] == pytest.approx([-47.5 * 4.8 / 80, -31.5 * 4.8 / 80, 4.8], rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("topic", "options"),
+    [("/robot/tf_static", ()), ("/latched", ("--tf-static-topic", "/latched"))],
+)
+def test_transforms_may_have_other_topics(tmp_path, complete, capsys, topic, options):
+    source = write_clouds(tmp_path / "in", topic)
+    assert complete(source, tmp_path / "out", "--outputs", "dense", *options) == 0
+    ((_, message),) = messages_of(tmp_path / "out", DENSE)
+    np.testing.assert_allclose(depth_of(message), 4 * 1.2, rtol=1e-5)
+    assert f"transforms: {topic}\n" in capsys.readouterr().err
+
+
+def test_a_pose_that_is_given_needs_no_topics(tmp_path, complete):
+    source = tmp_path / "in"
+    with recordings.writing(source) as write:
+        for topic in ("/a/tf", "/b/tf"):
+            write(topic, START, recordings.transform(START, "base", "arm"))
+        write("/points", START, recordings.cloud(START, wall()))
+        write(IMAGE, START, recordings.image(START))
+        write("/camera/camera_info", START, recordings.camera_info(START))
+    given = ("-p", "extrinsics.source:=parameter", "-p", "extrinsics.translation:=[0.2, 0.0, 0.0]")
+    assert complete(source, tmp_path / "out", "--outputs", "dense", *given) == 0
+    assert complete(source, tmp_path / "asks") == 2
+
+
 def test_tells_what_else_could_have_been_the_sparse_depth(tmp_path, complete, capsys):
     with recordings.writing(tmp_path / "in") as write:
         write("/cloud", START, recordings.cloud(START, np.ones((4, 3))))
@@ -213,7 +238,7 @@ def test_tells_what_else_could_have_been_the_sparse_depth(tmp_path, complete, ca
 
 
 def test_without_transforms_it_says_how_to_give_the_pose(tmp_path, complete, capsys):
-    source = write_clouds(tmp_path / "in", with_tf=False)
+    source = write_clouds(tmp_path / "in", tf_topic="")
     assert complete(source, tmp_path / "out") == 2
     assert "give it by extrinsics.source:=parameter" in capsys.readouterr().err
     assert not (tmp_path / "out.partial").exists()

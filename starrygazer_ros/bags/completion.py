@@ -37,7 +37,6 @@ from starrygazer_ros.transforms import Transforms
 _READ_IMAGE = {IMAGE: image_from_message, COMPRESSED_IMAGE: image_from_compressed}
 INTERNAL_ERROR, NO_PARTNER = "internal_error", "no_partner"
 ALONE = (NO_PARTNER, QUEUE_FULL, NO_FRESH_SPARSE_DEPTH)  # causes of images without sparse depth
-TF_TOPICS = {"/tf": False, "/tf_static": True}
 
 
 class FrameNames:
@@ -195,11 +194,12 @@ class BagCompleter:
         if values.extrinsics_source != TF:
             return fixed_transform(values)
         transforms = RecordedTransforms(self._moment)
-        connections = [c for topic in TF_TOPICS for c in self._recording.of_topic(topic)]
+        static = self._topics.transforms
+        connections = [c for topic in static for c in self._recording.of_topic(topic)]
         for connection, time, content in self._readable(connections):
             try:
                 message = deserialize(connection, content)
-                transforms.add(message, TF_TOPICS[connection.topic], time)
+                transforms.add(message, static[connection.topic], time)
             except MessageError as error:
                 self.outcome.skip(error)
         return transforms

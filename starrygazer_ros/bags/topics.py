@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,8 @@ class InputTopics:
         camera_info: of the image, ``None`` if the bag has none.
         sparse_camera_info: of sparse depth of another size, ``None`` if the bag has none.
         passed_over: names of topics that could have been the sparse depth as well.
+        transforms: names of the topics of transforms, and whether these are static; empty where
+            none are needed.
     """
 
     image: Topic
@@ -62,6 +64,7 @@ class InputTopics:
     camera_info: Topic | None
     sparse_camera_info: Topic | None
     passed_over: tuple[str, ...] = ()
+    transforms: Mapping[str, bool] = field(default_factory=dict)
 
 
 def choose_topics(
@@ -81,20 +84,20 @@ def choose_topics(
     Raises:
         BagError: a topic was not recorded, is of another type, or has to be given.
     """
-    topics = _recorded(recording)
+    topics = recorded_topics(recording)
     kinds: dict[str, list[Topic]] = {"image": [], "depth": []}
     for topic in topics.values():
         if topic.type in IMAGE_TYPES and topic.count and not (image and sparse_depth):
             kinds["depth" if _is_depth(recording, topic) else "image"].append(topic)
     clouds = [topic for topic in topics.values() if topic.type == POINT_CLOUD and topic.count]
     chosen_image = (
-        _given(topics, image, "--image", IMAGE_TYPES)
+        given_topic(topics, image, "--image", IMAGE_TYPES)
         if image
         else _only(kinds["image"], USUAL_IMAGE, "camera image", "--image")
     )
     passed_over: tuple[str, ...] = ()
     if sparse_depth:
-        chosen_sparse = _given(topics, sparse_depth, "--sparse-depth", SPARSE_DEPTH_TYPES)
+        chosen_sparse = given_topic(topics, sparse_depth, "--sparse-depth", SPARSE_DEPTH_TYPES)
     else:
         chosen_sparse, passed_over = _sparse_depth_of(
             recording, chosen_image, kinds["depth"], clouds
@@ -102,7 +105,7 @@ def choose_topics(
     if chosen_image == chosen_sparse:
         raise BagError(f"{chosen_image.name} cannot be both the image and its sparse depth")
     info = (
-        _given(topics, camera_info, "--camera-info", (CAMERA_INFO,))
+        given_topic(topics, camera_info, "--camera-info", (CAMERA_INFO,))
         if camera_info
         else _camera_info_of(chosen_image, topics)
     )
@@ -118,7 +121,7 @@ def size_of(image: Any, topic: Topic) -> tuple[int, int] | None:
     return None if found is None else (found.height, found.width)
 
 
-def _recorded(recording: Recording) -> dict[str, Topic]:
+def recorded_topics(recording: Recording) -> dict[str, Topic]:
     """Topics by name, without those that were recorded with several types."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for connection in recording.connections:
@@ -185,7 +188,12 @@ def _is_projected(recording: Recording, depth: Topic, image: Topic) -> bool:
     return 0 < np.count_nonzero(values) <= LARGEST_SHARE_OF_POINTS * values.size
 
 
-def _given(topics: dict[str, Topic], name: str, option: str, allowed: Iterable[str]) -> Topic:
+def given_topic(topics: dict[str, Topic], name: str, option: str, allowed: Iterable[str]) -> Topic:
+    """The topic that an option names.
+
+    Raises:
+        BagError: it was not recorded, or is of a type that is not allowed.
+    """
     topic = topics.get(name)
     if topic is None:
         close = difflib.get_close_matches(name, topics, n=1, cutoff=0.6)
