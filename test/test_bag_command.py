@@ -18,6 +18,7 @@ from rosbags.rosbag2 import Reader, Writer
 import recordings
 from bundles import expected_depth, write_tiny_bundle
 from recordings import HEIGHT, PERIOD, START, STORE, WIDTH, record_drive
+from starrygazer_ros.bags.mcap_chunks import chunk_compression
 from starrygazer_ros.cli import main
 from starrygazer_ros.completion import DepthCompleter
 
@@ -58,8 +59,10 @@ def depth_of(message):
     return message.data.view(np.float32).reshape(message.height, message.width)
 
 
-@pytest.mark.parametrize("storage", ["sqlite3", "mcap"])
-@pytest.mark.parametrize("compression", ["", "file", "message"])
+@pytest.mark.parametrize(
+    ("storage", "compression"),
+    [(s, c) for s in ("sqlite3", "mcap") for c in ("", "file", "message")] + [("mcap", "storage")],
+)
 def test_adds_the_outputs_and_keeps_the_rest_byte_for_byte(
     tmp_path, complete, capsys, storage, compression
 ):
@@ -80,7 +83,11 @@ def test_adds_the_outputs_and_keeps_the_rest_byte_for_byte(
     assert not (tmp_path / "out.partial").exists()
     metadata = (tmp_path / "out" / "metadata.yaml").read_text()
     assert f"storage_identifier: {storage}" in metadata
-    assert f"compression_mode: {compression or repr('')}\n" in metadata
+    of_metadata = "" if compression == "storage" else compression
+    assert f"compression_mode: {of_metadata or repr('')}\n" in metadata
+    if storage == "mcap" and compression != "file":
+        chunks = chunk_compression(tmp_path / "out" / "out.mcap")
+        assert chunks == ("zstd" if compression == "storage" else "")
 
 
 def test_an_output_lies_behind_the_message_that_completes_its_pair(tmp_path, complete):
@@ -640,23 +647,33 @@ def test_a_damaged_note_of_the_job_is_told(tmp_path, complete, capsys, interrupt
     assert "job.json is damaged: remove the folder" in capsys.readouterr().err
 
 
-def test_frames_behind_damage_elsewhere_are_counted_as_lost(tmp_path, complete, capsys):
+def test_frames_behind_damage_of_another_topic_are_kept(tmp_path, complete, capsys):
     source = record_drive(tmp_path / "in", frames=10)
+    assert complete(source, tmp_path / "whole", "--outputs", "dense") == 0
     whole = Reader.messages
 
     def damaged(self, connections=(), **options):
         for number, message in enumerate(whole(self, connections, **options)):
-            if not connections and number == 20:  # of all topics, in the middle
+            if not connections and number == 22:  # of all topics, between an image and its depth
                 raise ValueError("damaged")
             yield message
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Reader, "messages", damaged)
+        capsys.readouterr()
         assert complete(source, tmp_path / "out", "--outputs", "dense") == 0
     output = capsys.readouterr()
     assert "completed 10 of 10" in output.out
-    assert "added /depth/dense (5)" in output.out
-    assert "5 completed frames lie behind it and are lost" in output.err
+    assert "added /depth/dense (10)" in output.out
+    assert "is damaged after 22 messages" in output.err
+    assert "of what lies behind it 9 messages of the inputs" in output.err
+    assert "are lost" not in output.err
+    kept, expected = (read(tmp_path / name)[0] for name in ("out", "whole"))
+    inputs = (IMAGE, SPARSE, DENSE)
+    assert [e for e in kept if e[0] in inputs] == [e for e in expected if e[0] in inputs]
+    assert [e for e in kept if e[0] == "/chatter"] == [e for e in expected if e[0] == "/chatter"][
+        :5
+    ]
 
 
 def test_a_model_that_is_not_there_is_no_fault_of_the_output(tmp_path, capsys):

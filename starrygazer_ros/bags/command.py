@@ -196,9 +196,13 @@ def _report(recording: Recording, output: Path, outcome: Outcome, assembled: Ass
         if cause not in outcome.skipped:
             say(f"{cause}: {reason}")
     if assembled.damage:
-        lost = outcome.completed - max(assembled.added.values(), default=0)
-        behind = f"; {lost} completed frames lie behind it and are lost" if lost else ""
-        say(f"{assembled.damage}: what came before is in {output}{behind}")
+        behind = f", and of what lies behind it {assembled.behind} messages of the inputs"
+        say(
+            f"{assembled.damage}: what came before is in {output}"
+            f"{behind if assembled.behind else ''}"
+        )
+        if lost := outcome.completed - max(assembled.added.values(), default=0):
+            say(f"{lost} completed frames lie behind the damage and are lost")
     elif missing := recording.message_count - assembled.copied:
         say(f"{missing} messages that {recording.path} says it has could not be found in it")
     added = ", ".join(f"{topic} ({count})" for topic, count in assembled.added.items())

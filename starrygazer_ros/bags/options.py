@@ -12,9 +12,9 @@ _DESCRIPTION = """\
 Complete the depth of a recorded bag, without ROS.
 
 IN      a rosbag2: its folder, or a single .mcap or .db3 file
-OUT     the new bag, in the same storage (chunks of MCAP are not compressed): all topics of IN
-        byte for byte, and behind the later
-        message of each pair of image and sparse depth
+OUT     the new bag, in the same storage and compressed as IN (chunks of MCAP by zstd, also where
+        it was lz4): all topics of IN byte for byte, and behind the later message of each pair of
+        image and sparse depth
           /depth/dense /depth/camera_info /depth/points /depth/confidence
         as the node publishes them, with the image's header
 

@@ -12,6 +12,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
+from starrygazer_ros.bags.mcap_chunks import chunk_compression
 from starrygazer_ros.completion import CompletionError
 from starrygazer_ros.completion.errors import in_one_line
 from starrygazer_ros.messages import MessageError
@@ -67,8 +68,13 @@ class Recording:
 
     @property
     def compression(self) -> str:
-        """What is compressed: ``file``, ``message`` or, as chunks of MCAP are, nothing: empty."""
-        return "message" if self._compressed_messages else self._reader.compression_mode or ""
+        """What is compressed: ``file``, ``message``, ``storage`` (chunks of MCAP), or nothing."""
+        if self._compressed_messages:
+            return "message"
+        if not self._reader.compression_mode and self.storage == "mcap":
+            files = [file for file in self.files if file.suffix == ".mcap"]
+            return "storage" if any(chunk_compression(file) for file in files) else ""
+        return self._reader.compression_mode or ""
 
     @property
     def files(self) -> list[Path]:
