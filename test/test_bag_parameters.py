@@ -58,3 +58,26 @@ def test_a_file_without_parameters_is_told(tmp_path, content):
         file.write_text(content)
     with pytest.raises(BagError, match=r"parameters\.yaml (cannot be read|has no parameters)"):
         read_parameters(file, [])
+
+
+def test_a_misspelt_parameter_of_a_file_is_refused_with_the_right_name(tmp_path):
+    file = tmp_path / "parameters.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    sync: {slip: 0.5}\n")
+    with pytest.raises(BagError, match=r"no parameter sync\.slip: did you mean sync\.slop\?"):
+        read_parameters(file, [])
+
+
+def test_what_changes_nothing_is_told_in_one_line(tmp_path, capsys):
+    file = tmp_path / "parameters.yaml"
+    file.write_text(
+        "completion_node:\n  ros__parameters:\n    use_sim_time: true\n    autostart: true\n"
+        "    qos: {input_depth: 9, output_depth: 1}\n    sync.slop: 0.1\n"
+    )
+    read_parameters(file, ["extrinsics.timeout:=2.0"])
+    expected = "change nothing for a bag: use_sim_time, qos.input_depth, extrinsics.timeout\n"
+    assert capsys.readouterr().err.endswith(expected)
+
+
+def test_the_packages_own_file_needs_no_word(capsys):
+    read_parameters(CONFIG, [])
+    assert capsys.readouterr().err == ""

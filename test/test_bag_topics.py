@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rosbags", reason="rosbags is needed: see requirements/")
 
 import recordings
-from recordings import START, writing
+from recordings import HEIGHT, START, WIDTH, writing
 from starrygazer_ros.bags.recording import BagError, open_recording
 from starrygazer_ros.bags.topics import choose_topics
 
@@ -29,7 +30,19 @@ def choose(path, messages, **given):
 
 
 IMAGE, SPARSE = recordings.image(START), recordings.sparse_depth(START)
-INFO, CLOUD = recordings.camera_info(START), recordings.cloud(START, recordings.np.ones((4, 3)))
+INFO, CLOUD = recordings.camera_info(START), recordings.cloud(START, np.ones((4, 3)))
+
+
+def depth_camera(**other):
+    """An image whose pixels all have a depth."""
+    message = recordings.sparse_depth(START)
+    message.data = np.full((HEIGHT, WIDTH), 3, np.float32).view(np.uint8).ravel()
+    for name, value in other.items():
+        setattr(message, name, value)
+    return message
+
+
+DEPTH_CAMERA = depth_camera()
 
 
 def test_an_only_image_and_an_only_depth_need_no_names(tmp_path):
@@ -49,8 +62,51 @@ def test_a_point_cloud_is_taken_where_there_is_no_depth(tmp_path):
     assert choose(tmp_path, {"/a": IMAGE, "/cloud": CLOUD})[1] == "/cloud"
 
 
-def test_depth_comes_before_point_clouds(tmp_path):
-    assert choose(tmp_path, {"/a": IMAGE, "/cloud": CLOUD, "/d": SPARSE})[1] == "/d"
+def test_between_a_depth_camera_and_a_lidar_it_asks(tmp_path):
+    messages = {"/a": IMAGE, "/cloud": CLOUD, "/d": DEPTH_CAMERA}
+    expected = r"choose with --sparse-depth /cloud or --sparse-depth /d$"
+    with pytest.raises(BagError, match=expected):
+        choose(tmp_path, messages)
+
+
+@pytest.mark.parametrize("given", ["/cloud", "/d"])
+def test_either_of_them_can_be_given(tmp_path, given):
+    messages = {"/a": IMAGE, "/cloud": CLOUD, "/d": DEPTH_CAMERA}
+    assert choose(tmp_path, messages, sparse_depth=given)[1] == given
+
+
+@pytest.mark.parametrize("camera", ["/a", "/a/compressed"])
+@pytest.mark.parametrize("beside", [{"/cloud": CLOUD}, {"/depth/dense": DEPTH_CAMERA}])
+def test_depth_that_was_projected_into_the_image_comes_first(tmp_path, camera, beside):
+    image = IMAGE if camera == "/a" else recordings.compressed_image(START)
+    with writing(tmp_path / "bag") as write:
+        for topic, message in {camera: image, "/projected": SPARSE, **beside}.items():
+            write(topic, START, message)
+    with open_recording(tmp_path / "bag") as recording:
+        chosen = choose_topics(recording)
+    assert (chosen.sparse_depth.name, chosen.passed_over) == ("/projected", tuple(beside))
+
+
+@pytest.mark.parametrize(
+    "depth",
+    [
+        recordings.sparse_depth(START, frame="depth_frame"),
+        depth_camera(data=np.zeros(4 * HEIGHT * WIDTH, np.uint8)),
+        depth_camera(width=WIDTH // 2, step=2 * WIDTH, data=SPARSE.data[: 2 * HEIGHT * WIDTH]),
+        depth_camera(data=SPARSE.data[:100]),
+    ],
+    ids=["another frame", "no depth", "another size", "malformed"],
+)
+def test_depth_that_may_not_be_projected_leaves_doubt(tmp_path, depth):
+    with pytest.raises(BagError, match=r"--sparse-depth /cloud or --sparse-depth /d$"):
+        choose(tmp_path, {"/a": IMAGE, "/cloud": CLOUD, "/d": depth})
+
+
+def test_a_malformed_depth_beside_malformed_images_leaves_doubt(tmp_path):
+    image = recordings.compressed_image(START)
+    image.data = image.data[:10]
+    with pytest.raises(BagError, match=r"--sparse-depth /cloud or --sparse-depth /d$"):
+        choose(tmp_path, {"/a/compressed": image, "/cloud": CLOUD, "/d": SPARSE})
 
 
 def test_calibrations_are_those_beside_the_topics(tmp_path):
@@ -95,9 +151,13 @@ def test_what_is_called_camera_info_must_be_one(tmp_path):
 @pytest.mark.parametrize(
     ("messages", "given", "part"),
     [
-        ({"/a": IMAGE, "/b": IMAGE, "/d": SPARSE}, {}, "--image: which one .* has /a, /b"),
-        ({"/a": IMAGE, "/d": SPARSE, "/e": SPARSE}, {}, "--sparse-depth: which one"),
-        ({"/a": IMAGE, "/d": SPARSE, "/i": INFO, "/j": INFO}, {}, "--camera-info: which one"),
+        (
+            {"/a": IMAGE, "/b": IMAGE, "/d": SPARSE},
+            {},
+            "camera image.*: choose with --image /a or --image /b$",
+        ),
+        ({"/a": IMAGE, "/d": SPARSE, "/e": SPARSE}, {}, "choose with --sparse-depth /d or"),
+        ({"/a": IMAGE, "/d": SPARSE, "/i": INFO, "/j": INFO}, {}, "with --camera-info /i or"),
         ({"/a": IMAGE}, {}, "no topic with a sparse depth or point cloud"),
         ({"/d": SPARSE}, {}, "no topic with a camera image"),
         ({"/a": IMAGE, "/d": SPARSE}, {"image": "/aa"}, "no topic /aa"),

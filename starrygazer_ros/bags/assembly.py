@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import apsw
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
@@ -31,11 +32,13 @@ class Assembled:
         copied: messages of the recording.
         added: completed messages by topic.
         damage: why the rest of the recording is missing; empty if nothing is.
+        behind: messages of the inputs that lie behind the damage; nothing else is of there.
     """
 
     copied: int = 0
     added: Counter[str] = field(default_factory=Counter)
     damage: str = ""
+    behind: int = 0
 
 
 def assemble(
@@ -66,7 +69,7 @@ def assemble(
                 output: writer.add_connection(topic, OUTPUT_TYPES[output], typestore=TYPES)
                 for output, topic in output_topics.items()
             }
-            for connection, time, content in _until_damaged(recording, assembled):
+            for connection, time, content in _readable(recording, topics, assembled):
                 writer.write(copies[_key(connection)], time, content)
                 assembled.copied += 1
                 frame = names.next(connection.topic)
@@ -74,7 +77,7 @@ def assemble(
                     writer.write(outputs[output], time, message)
                     assembled.added[output_topics[output]] += 1
                 on_message()
-    except (OSError, apsw.Error) as error:  # rosbags writes by SQLite
+    except (OSError, sqlite3.Error) as error:  # rosbags writes by SQLite
         raise BagError(
             f"the bag cannot be written ({error}): the completed frames are kept in "
             f"{partial.folder}; repeat the command when there is room"
@@ -82,14 +85,31 @@ def assemble(
     return assembled
 
 
-def _until_damaged(
-    recording: Recording, assembled: Assembled
+def _readable(
+    recording: Recording, topics: InputTopics, assembled: Assembled
 ) -> Iterator[tuple[Connection, int, bytes]]:
-    """All messages that can be read; notes why there are no more."""
+    """All messages up to where the bag is damaged, which is noted, behind it those of the inputs.
+
+    Whatever was completed can be read of the inputs, and is not lost to the damage of others.
+    """
+    before: Counter[str] = Counter()
     try:
-        yield from recording.messages()
+        for connection, time, content in recording.messages():
+            before[connection.topic] += 1
+            yield connection, time, content
     except DamagedBagError as error:
         assembled.damage = str(error)
+    if not assembled.damage:
+        return
+    inputs = (topics.image.name, topics.sparse_depth.name)
+    connections = [c for topic in inputs for c in recording.of_topic(topic)]
+    with suppress(DamagedBagError):  # which was told when they were completed
+        for connection, time, content in recording.messages(connections):
+            if before[connection.topic]:
+                before[connection.topic] -= 1
+                continue
+            assembled.behind += 1
+            yield connection, time, content
 
 
 def _writer(recording: Recording, path: Path) -> Writer:

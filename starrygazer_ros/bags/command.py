@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,12 @@ from starrygazer_ros.bags.parameters import read_parameters
 from starrygazer_ros.bags.partial import PartialBag, partial_folder
 from starrygazer_ros.bags.recording import BagError, Recording, open_recording
 from starrygazer_ros.bags.topics import InputTopics, choose_topics
+from starrygazer_ros.bags.transform_topics import choose_transforms
 from starrygazer_ros.common_parameters import CommonParameters
 from starrygazer_ros.completion import CompletionError, DepthCompleter
 from starrygazer_ros.completion_parameters import CompletionParameters
 from starrygazer_ros.console import EXIT_INTERRUPTED, EXIT_OK, say
+from starrygazer_ros.projection_parameters import TF
 
 _BAR_IN_A_LOG = 10.0  # s between two lines
 
@@ -42,9 +44,10 @@ def complete_bag(options: argparse.Namespace) -> int:
         raise BagError(f"{output} exists: choose another name, or remove it")
     if not output.absolute().parent.is_dir():
         raise BagError(f"there is no folder {output.parent}")
-    values = read_parameters(options.params_file, options.parameter)
+    namespace = _namespace(options.namespace)
+    values = read_parameters(options.params_file, options.parameter, namespace)
     wanted = tuple(name for name in OUTPUTS if name.split("/")[1] in options.outputs)
-    output_topics = {name: f"{_namespace(options.namespace)}/{name}" for name in wanted}
+    output_topics = {name: f"{namespace}/{name}" for name in wanted}
     kept = partial_folder(output)
     try:
         with open_recording(options.input) as recording:
@@ -57,6 +60,9 @@ def complete_bag(options: argparse.Namespace) -> int:
                     "point clouds need rectified:=true and the topic of the rectified image: depth "
                     "and cloud are those of that image"
                 )
+            if topics.sparse_depth.type == POINT_CLOUD and values.extrinsics_source == TF:
+                transforms = choose_transforms(recording, options.tf_topic, options.tf_static_topic)
+                topics = replace(topics, transforms=transforms)
             _make(recording, topics, values, output, output_topics)
     except KeyboardInterrupt:
         if kept.exists():
@@ -90,24 +96,22 @@ def _make(
         say=say,
     )
     completer.self_check()
-    partial = PartialBag(output, _job(recording, topics, values, completer, output_topics))
-    _announce(topics, partial)
-    bag_completer = BagCompleter(
-        recording, topics, values, completer, partial, tuple(output_topics)
-    )
-    with _bar(topics.image.count, "completing", "image") as on_image:
-        bag_completer.run(on_image)
-    outcome = bag_completer.outcome
-    if not outcome.completed:
-        partial.remove()
-        reasons = "; ".join(outcome.reasons.values()) or (
-            "no image has a sparse depth by the rule of the parameters sync.*: compare the stamps "
-            "in both headers"
+    job = _job(recording, topics, values, completer, output_topics)
+    with PartialBag(output, job) as partial:
+        _announce(topics, partial)
+        bag_completer = BagCompleter(
+            recording, topics, values, completer, partial, tuple(output_topics)
         )
-        raise BagError(f"no frame of {recording.path} could be completed: {reasons}")
-    with _bar(recording.message_count, "writing", "message") as on_message:
-        assembled = assemble(recording, topics, partial, output_topics, on_message)
-    partial.finish()
+        with _bar(topics.image.count, "completing", "image") as on_image:
+            bag_completer.run(on_image)
+        outcome = bag_completer.outcome
+        if not outcome.completed:
+            partial.remove()
+            reasons = "; ".join(outcome.reasons.values()) or "it has no image and sparse depth"
+            raise BagError(f"no frame of {recording.path} could be completed: {reasons}")
+        with _bar(recording.message_count, "writing", "message") as on_message:
+            assembled = assemble(recording, topics, partial, output_topics, on_message)
+        partial.finish()
     _report(recording, output, outcome, assembled)
 
 
@@ -146,6 +150,7 @@ def _job(
         "image": topics.image.name,
         "sparse depth": topics.sparse_depth.name,
         "camera_info": topics.camera_info and topics.camera_info.name,
+        "transforms": sorted(topics.transforms),
         "outputs": list(output_topics.values()),
         "model": [bundle.mde.sha256, bundle.refinement.sha256],
         **{
@@ -164,6 +169,13 @@ def _announce(topics: InputTopics, partial: PartialBag) -> None:
     ):
         found = f"{topic.name} ({topic.count} of {topic.type})" if topic else "none in the bag"
         say(f"{what}: {found}")
+    if topics.transforms:
+        say(f"transforms: {', '.join(topics.transforms)}")
+    if topics.passed_over:
+        say(
+            "it was projected into the image already; --sparse-depth takes "
+            f"{' or '.join(topics.passed_over)} instead"
+        )
     if partial.resumed:
         say(f"continues {partial.folder}")
 
@@ -184,9 +196,13 @@ def _report(recording: Recording, output: Path, outcome: Outcome, assembled: Ass
         if cause not in outcome.skipped:
             say(f"{cause}: {reason}")
     if assembled.damage:
-        lost = outcome.completed - max(assembled.added.values(), default=0)
-        behind = f"; {lost} completed frames lie behind it and are lost" if lost else ""
-        say(f"{assembled.damage}: what came before is in {output}{behind}")
+        behind = f", and of what lies behind it {assembled.behind} messages of the inputs"
+        say(
+            f"{assembled.damage}: what came before is in {output}"
+            f"{behind if assembled.behind else ''}"
+        )
+        if lost := outcome.completed - max(assembled.added.values(), default=0):
+            say(f"{lost} completed frames lie behind the damage and are lost")
     elif missing := recording.message_count - assembled.copied:
         say(f"{missing} messages that {recording.path} says it has could not be found in it")
     added = ", ".join(f"{topic} ({count})" for topic, count in assembled.added.items())

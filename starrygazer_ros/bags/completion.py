@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from rosbags.interfaces import Connection
 
+from starrygazer_ros.bags.calibrations import RecordedCalibrations
 from starrygazer_ros.bags.messages import COMPRESSED_IMAGE, IMAGE
 from starrygazer_ros.bags.outputs import NEED_CALIBRATION, serialized_outputs
 from starrygazer_ros.bags.partial import PartialBag
+from starrygazer_ros.bags.partners import Partners
+from starrygazer_ros.bags.passes import Moment
 from starrygazer_ros.bags.recording import DamagedBagError, Recording, deserialize
-from starrygazer_ros.bags.topics import InputTopics
+from starrygazer_ros.bags.topics import READ_SPARSE_DEPTH, InputTopics, Topic, size_of
 from starrygazer_ros.bags.transforms import RecordedTransforms
 from starrygazer_ros.calibration import Calibration, MissingCameraInfoError
 from starrygazer_ros.cloud_projector import CloudProjector, fixed_transform
@@ -22,22 +24,19 @@ from starrygazer_ros.completion import CompletionError, DepthCompleter
 from starrygazer_ros.completion.errors import in_one_line
 from starrygazer_ros.completion.resizing import ScaledResult
 from starrygazer_ros.completion_parameters import CompletionParameters
-from starrygazer_ros.compressed import image_from_compressed, sparse_depth_from_compressed
+from starrygazer_ros.compressed import image_from_compressed
 from starrygazer_ros.matching import IMAGE as IMAGE_QUEUE
+from starrygazer_ros.matching import NO_FRESH_SPARSE_DEPTH, QUEUE_FULL, stamp_of
 from starrygazer_ros.matching import SPARSE_DEPTH as SPARSE_DEPTH_QUEUE
-from starrygazer_ros.messages import MessageError, image_from_message, sparse_depth_from_message
+from starrygazer_ros.messages import MessageError, image_from_message
 from starrygazer_ros.pairs import PairReader
 from starrygazer_ros.projection_parameters import TF
 from starrygazer_ros.synchronization import NegativeStampError, PairSynchronizer
 from starrygazer_ros.transforms import Transforms
 
 _READ_IMAGE = {IMAGE: image_from_message, COMPRESSED_IMAGE: image_from_compressed}
-_READ_SPARSE_DEPTH = {
-    IMAGE: sparse_depth_from_message,
-    COMPRESSED_IMAGE: sparse_depth_from_compressed,
-}
-INTERNAL_ERROR = "internal_error"
-TF_TOPICS = {"/tf": False, "/tf_static": True}
+INTERNAL_ERROR, NO_PARTNER = "internal_error", "no_partner"
+ALONE = (NO_PARTNER, QUEUE_FULL, NO_FRESH_SPARSE_DEPTH)  # causes of images without sparse depth
 
 
 class FrameNames:
@@ -61,8 +60,8 @@ class Outcome:
     """What became of the messages.
 
     Attributes:
-        images: that were read.
-        sparse_depths: that were read.
+        images: that were found, the unreadable ones included.
+        sparse_depths: that were found, the unreadable ones included.
         completed: frames, those of an interrupted run included.
         skipped: messages and pairs that came to nothing, by cause; of the sparse depths behind
             ``sparse_depth``.
@@ -118,12 +117,16 @@ class BagCompleter:
         self._completer.keep_relative_depth = False
         self._partial = partial
         self._wanted = wanted
-        sparse_depth = _READ_SPARSE_DEPTH.get(topics.sparse_depth.type)
+        self._moment = Moment()
+        sparse_depth = READ_SPARSE_DEPTH.get(topics.sparse_depth.type)
         if sparse_depth is None:
             completer.filter_occluded = False  # the projector knows where the LiDAR is
             sparse_depth = CloudProjector(values, self._transforms())
         self._reader = PairReader(_READ_IMAGE[topics.image.type], sparse_depth)
+        self._calibrations = self._recorded_calibrations(topics.camera_info)
+        self._sparse_calibrations = self._recorded_calibrations(topics.sparse_camera_info)
         self._synchronizer = PairSynchronizer(self._on_pair, values.sync_rule(), of_ros=False)
+        self._partners = Partners(values.sync_rule())
         self._pair: tuple[Any, Any] | None = None
 
     def run(self, on_image: Callable[[], None]) -> None:
@@ -132,16 +135,20 @@ class BagCompleter:
         Args:
             on_image: called after each image message.
         """
-        self._calibrate_first()
         names = FrameNames(self._topics)
-        receivers = self._receivers()
-        connections = [c for topic in receivers for c in self._recording.of_topic(topic)]
-        for connection, content in self._readable(connections):
+        inputs = self._topics.image, self._topics.sparse_depth
+        connections = [c for topic in inputs for c in self._recording.of_topic(topic.name)]
+        for connection, time, content in self._readable(connections):
             frame = names.next(connection.topic)
             self._pair = None
+            self._moment.now = time
             is_image = connection.topic == self._topics.image.name
+            if is_image:
+                self.outcome.images += 1
+            else:
+                self.outcome.sparse_depths += 1
             try:
-                receivers[connection.topic](deserialize(connection, content))
+                self._receive(deserialize(connection, content), is_image)
                 if self._pair is not None and frame is not None:
                     self._complete(frame, *self._pair)
             except NegativeStampError as error:  # the synchronizer has counted it
@@ -155,58 +162,60 @@ class BagCompleter:
                 on_image()
         self._count_unmatched()
 
-    def _readable(self, connections: list[Connection]) -> Iterator[tuple[Connection, bytes]]:
+    def _readable(self, connections: list[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
         """Messages of connections, none if there are none, up to where the bag is damaged."""
         if not connections:
             return
         try:
-            for connection, _, content in self._recording.messages(connections):
-                yield connection, content
+            yield from self._recording.messages(connections)
         except DamagedBagError as error:
             self.outcome.explain(error.cause, error)
 
-    def _receivers(self) -> dict[str, Callable[[Any], None]]:
-        receivers: dict[str, Callable[[Any], None]] = {
-            self._topics.image.name: self._synchronizer.add_image,
-            self._topics.sparse_depth.name: self._synchronizer.add_sparse_depth,
-        }
-        if self._topics.camera_info is not None:
-            receivers[self._topics.camera_info.name] = self._reader.calibrations.store
-        if self._topics.sparse_camera_info is not None:
-            receivers[self._topics.sparse_camera_info.name] = self._reader.sparse_calibrations.store
-        return receivers
+    def _receive(self, message: Any, is_image: bool) -> None:
+        """Look for the partner of an image or a sparse depth."""
+        synchronizer, jumps = self._synchronizer, self._synchronizer.time_jumps
+        (synchronizer.add_image if is_image else synchronizer.add_sparse_depth)(message)
+        self._partners.add(IMAGE_QUEUE if is_image else SPARSE_DEPTH_QUEUE, message)
+        if synchronizer.time_jumps != jumps:
+            self._moment.since = self._moment.now
 
-    def _calibrate_first(self) -> None:
-        """Use the first good calibrations for frames that were recorded before them, too."""
-        receivers = self._receivers()
-        for topic in (self._topics.camera_info, self._topics.sparse_camera_info):
-            if topic is None:
-                continue
-            for connection, content in self._readable(self._recording.of_topic(topic.name)):
-                with suppress(CompletionError):  # told when its turn comes
-                    receivers[topic.name](deserialize(connection, content))
-                    break
+    def _recorded_calibrations(self, topic: Topic | None) -> RecordedCalibrations:
+        calibrations = RecordedCalibrations(self._moment)
+        connections = self._recording.of_topic(topic.name) if topic is not None else []
+        for connection, time, content in self._readable(connections):
+            try:
+                calibrations.add(deserialize(connection, content), time)
+            except MessageError as error:
+                self.outcome.skip(error)
+        return calibrations
 
     def _transforms(self) -> Transforms:
         values = self._values
         if values.extrinsics_source != TF:
             return fixed_transform(values)
-        transforms = RecordedTransforms()
-        connections = [c for topic in TF_TOPICS for c in self._recording.of_topic(topic)]
-        for connection, content in self._readable(connections):
+        transforms = RecordedTransforms(self._moment)
+        static = self._topics.transforms
+        connections = [c for topic in static for c in self._recording.of_topic(topic)]
+        for connection, time, content in self._readable(connections):
             try:
                 message = deserialize(connection, content)
-                transforms.add(message, static=TF_TOPICS[connection.topic])
+                transforms.add(message, static[connection.topic], time)
             except MessageError as error:
                 self.outcome.skip(error)
         return transforms
 
     def _on_pair(self, image: Any, sparse_depth: Any) -> None:
         self._pair = image, sparse_depth
+        self._partners.pair(image, sparse_depth)
 
     def _complete(self, frame: str, image: Any, sparse_depth: Any) -> None:
+        self._calibrations.store(stamp_of(image), self._reader.calibrations)
+        self._sparse_calibrations.store(stamp_of(sparse_depth), self._reader.sparse_calibrations)
         made = frame in self._partial
         if made and self._values.sweeps_count == 1:
+            size = size_of(image, self._topics.image)
+            if size is not None:
+                self._calibration(image.header, size)  # which may be missing: that is told again
             self.outcome.completed += 1
             return
         arrays = self._reader.read(image, sparse_depth)  # also what later sweeps build on
@@ -231,9 +240,12 @@ class BagCompleter:
 
     def _count_unmatched(self) -> None:
         outcome, synchronizer = self.outcome, self._synchronizer
-        outcome.images, outcome.sparse_depths = synchronizer.received
         for queue, prefix in ((IMAGE_QUEUE, "image"), (SPARSE_DEPTH_QUEUE, "sparse_depth")):
             for cause, count in synchronizer.dropped[queue].items():
                 outcome.skipped[f"{prefix} {cause}"] += count
             if waiting := synchronizer.waiting(queue):
-                outcome.skipped[f"{prefix} no_partner"] += waiting
+                outcome.skipped[f"{prefix} {NO_PARTNER}"] += waiting
+        why = self._partners.why_without()
+        for cause in ALONE:
+            if why and f"image {cause}" in outcome.skipped:
+                outcome.reasons.setdefault(f"image {cause}", why)

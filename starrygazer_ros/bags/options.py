@@ -12,15 +12,15 @@ _DESCRIPTION = """\
 Complete the depth of a recorded bag, without ROS.
 
 IN      a rosbag2: its folder, or a single .mcap or .db3 file
-OUT     the new bag, in the same storage (chunks of MCAP are not compressed): all topics of IN
-        byte for byte, and behind the later
-        message of each pair of image and sparse depth
+OUT     the new bag, in the same storage and compressed as IN (chunks of MCAP by zstd, also where
+        it was lz4): all topics of IN byte for byte, and behind the later message of each pair of
+        image and sparse depth
           /depth/dense /depth/camera_info /depth/points /depth/confidence
         as the node publishes them, with the image's header
 
 Topics are found by their types where there is no doubt. The sparse depth may also be a PointCloud2:
-then it is projected with the bag's /tf and /tf_static. After an interruption the same command goes
-on where it was; until the end the frames lie in OUT.partial.
+then it is projected with the bag's /tf and /tf_static, or the only topics of their type. After an
+interruption the same command goes on where it was; until the end the frames lie in OUT.partial.
 """
 
 _EPILOG = """\
@@ -56,6 +56,12 @@ def add_bag_command(commands: Any) -> None:
     )
     parser.add_argument("--camera-info", metavar="TOPIC", help="calibration of the image")
     parser.add_argument(
+        "--tf-topic", metavar="TOPIC", help="transforms for a PointCloud2 (default: /tf)"
+    )
+    parser.add_argument(
+        "--tf-static-topic", metavar="TOPIC", help="static ones (default: /tf_static)"
+    )
+    parser.add_argument(
         "--outputs",
         nargs="+",
         choices=_OUTPUTS,
@@ -64,7 +70,10 @@ def add_bag_command(commands: Any) -> None:
         help=f"only these of {', '.join(_OUTPUTS)} (default: all)",
     )
     parser.add_argument(
-        "--namespace", default="", metavar="NAME", help="in front of the new topics (default: none)"
+        "--namespace",
+        default="",
+        metavar="NAME",
+        help="in front of the new topics, and of the node in the parameters file (default: none)",
     )
     parser.add_argument(
         "--params-file", type=Path, metavar="FILE", help="YAML with parameters of completion_node"

@@ -11,29 +11,45 @@ from typing import Any
 
 import yaml
 
+from starrygazer_ros.bags.parameter_files import parameters_of_node
 from starrygazer_ros.bags.recording import BagError
-from starrygazer_ros.completion.errors import in_one_line
+from starrygazer_ros.common_parameters import CommonParameters
 from starrygazer_ros.completion_parameters import CompletionParameters
+from starrygazer_ros.console import say
 from starrygazer_ros.parameters import as_declared
 
-# Sections of a parameters file that concern completion_node.
-_SECTIONS = ("/**", "completion_node", "/completion_node")
+# Of parameters that only a running node needs; topics of a bag tell their transport.
+NOT_FOR_BAGS = {entry.metadata["name"] for entry in fields(CommonParameters)} | {
+    "input.image_transport",
+    "input.sparse_depth_transport",
+    "extrinsics.timeout",
+}
+_SIMILAR = 0.8
 
 
-def read_parameters(file: Path | None, assignments: Iterable[str]) -> CompletionParameters:
-    """Defaults, changed by a file and then by assignments.
+def read_parameters(
+    file: Path | None, assignments: Iterable[str], namespace: str = ""
+) -> CompletionParameters:
+    """Defaults, changed by a file and then by assignments; says which of them change nothing.
 
     Args:
-        file: as for the node, ``None`` = none; what the node does not have is passed over, since
-            other nodes may have it.
+        file: as for the node, ``None`` = none; what the node does not have may be for others.
         assignments: ``name:=value`` each, as ``ros2 run`` takes them.
+        namespace: of the node, with a slash in front or empty.
 
     Raises:
         BagError: the file cannot be read, or a name or value is not allowed.
     """
     entries = {entry.metadata["name"]: entry for entry in fields(CompletionParameters)}
-    given = _of_file(file) if file else {}
-    given = {name: value for name, value in given.items() if name in entries}
+    of_file = parameters_of_node(file, namespace) if file else {}
+    given = {name: value for name, value in of_file.items() if name in entries}
+    for name in of_file:
+        close = difflib.get_close_matches(name, entries, n=1, cutoff=_SIMILAR)
+        if name not in entries and close:
+            raise BagError(
+                f"{file}: there is no parameter {name}: did you mean {close[0]}? What is for "
+                "another node stands under that node's name"
+            )
     for assignment in assignments:
         name, separator, text = assignment.partition(":=")
         if not separator:
@@ -45,41 +61,17 @@ def read_parameters(file: Path | None, assignments: Iterable[str]) -> Completion
         given[name] = _value(assignment, text)
     values = {entries[name].name: as_declared(entries[name], v) for name, v in given.items()}
     try:
-        return replace(CompletionParameters(), **values)
+        parameters = replace(CompletionParameters(), **values)
     except ValueError as error:
         raise BagError(str(error)) from error
-
-
-def _of_file(file: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BagError(
-            f"{file} cannot be read as a parameters file: {in_one_line(error)}"
-        ) from error
-    found: dict[str, Any] = {}
-    sections = content if isinstance(content, dict) else {}
-    for section in _SECTIONS:
-        of_node = sections.get(section)
-        if isinstance(of_node, dict) and isinstance(of_node.get("ros__parameters"), dict):
-            found.update(_flat(of_node["ros__parameters"]))
-    if not found:
-        raise BagError(
-            f"{file} has no parameters of completion_node: they stand under 'ros__parameters:' of "
-            f"one of {', '.join(_SECTIONS)}"
-        )
-    return found
-
-
-def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """``{"sync": {"slop": 0.1}}`` as ``{"sync.slop": 0.1}``."""
-    flat: dict[str, Any] = {}
-    for name, value in nested.items():
-        if isinstance(value, dict):
-            flat.update(_flat(value, f"{prefix}{name}."))
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat
+    unused = [name for name in of_file if name not in entries] + [
+        name
+        for name in given
+        if name in NOT_FOR_BAGS and values[entries[name].name] != entries[name].default
+    ]
+    if unused:
+        say(f"parameters that change nothing for a bag: {', '.join(unused)}")
+    return parameters
 
 
 def _value(assignment: str, text: str) -> Any:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import shutil
 import zipfile
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from starrygazer_ros.bags.recording import BagError
 
-_JOB = "job.json"
+_JOB, _LOCK = "job.json", "lock"
+_BEFORE_THE_JOB = {_LOCK, "job.tmp"}
 
 
 def partial_folder(output: Path) -> Path:
@@ -24,6 +28,8 @@ def partial_folder(output: Path) -> Path:
 class PartialBag:
     """The folder ``OUT.partial``: what it is for, and the outputs of each completed frame.
 
+    One process, and one object of a process, has it at a time; leaving the context gives it back.
+
     Args:
         output: the bag that is being made.
         job: all that the frames depend on, as JSON; only the same job goes on.
@@ -33,26 +39,40 @@ class PartialBag:
         resumed: the job was begun before.
 
     Raises:
-        BagError: the folder belongs to another job.
+        BagError: the bag is there already or is being made, or the folder belongs to another job.
     """
 
     def __init__(self, output: Path, job: dict[str, Any]) -> None:
         self.folder = partial_folder(output)
         self._output = output
         self._frames = self.folder / "frames"
-        self.resumed = (self.folder / _JOB).exists()
-        if self.resumed:
-            self._require_same(job)
-            self._frames.mkdir(exist_ok=True)
-            return
+        self._lock = self._locked()
         try:
-            self.folder.mkdir()
-        except FileExistsError as error:
-            raise BagError(
-                f"{self.folder} was not made by this command: remove it, or choose another output"
-            ) from error
-        _write(self.folder / _JOB, json.dumps(job, indent=2).encode())
-        self._frames.mkdir()
+            if output.exists():  # whoever had the folder before has finished meanwhile
+                self._remove_if_empty()
+                raise BagError(f"{output} exists: choose another name, or remove it")
+            self.resumed = (self.folder / _JOB).exists()
+            if self.resumed:
+                self._require_same(job)
+            else:
+                _write(self.folder / _JOB, json.dumps(job, indent=2).encode())
+            self._frames.mkdir(exist_ok=True)
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def __enter__(self) -> PartialBag:
+        """Itself; what is done stays until :meth:`finish` or :meth:`remove`."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Let others have the folder."""
+        self._lock.close()
 
     def __contains__(self, frame: str) -> bool:
         """The frame is there and whole; after a power cut it may be neither."""
@@ -92,8 +112,58 @@ class PartialBag:
         self.remove()
 
     def remove(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.folder)
+        """Remove the folder, the note of the job and the lock after all else."""
+        for part in (self._frames, self.folder / "bag"):
+            if part.exists():
+                shutil.rmtree(part)
+        (self.folder / _JOB).unlink()
+        self._remove_if_empty()
+
+    def _locked(self) -> BinaryIO:
+        """The open lock of the folder, which is made if it is missing."""
+        while True:
+            if not self.folder.exists():
+                self.folder.mkdir(exist_ok=True)
+            try:
+                self._require_own()
+                file = (self.folder / _LOCK).open("wb")
+            except FileNotFoundError:  # whoever had the folder has just removed it
+                continue
+            try:
+                if self._take(file):
+                    return file
+            except BaseException:
+                file.close()
+                raise
+            file.close()
+
+    def _take(self, file: BinaryIO) -> bool:
+        """Lock an open file; false if it was removed meanwhile."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return os.path.samestat(os.fstat(file.fileno()), (self.folder / _LOCK).stat())
+        except FileNotFoundError:
+            return False
+        except BlockingIOError as error:
+            raise BagError(
+                f"{self._output} is being made by another run of this command: wait for it, or "
+                "choose another output"
+            ) from error
+
+    def _require_own(self) -> None:
+        names = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else {""}
+        if _JOB not in names and names - _BEFORE_THE_JOB:
+            raise BagError(
+                f"{self.folder} was not made by this command: remove it, or choose another output"
+            )
+
+    def _remove_if_empty(self) -> None:
+        (self.folder / _LOCK).unlink()
+        try:
+            self.folder.rmdir()
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:  # another process has begun to use it already
+                raise
 
     def _require_same(self, job: dict[str, Any]) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
+from starrygazer_ros.bags.mcap_chunks import chunk_compression
 from starrygazer_ros.completion import CompletionError
 from starrygazer_ros.completion.errors import in_one_line
 from starrygazer_ros.messages import MessageError
@@ -38,6 +40,9 @@ class UnreadableMessageError(MessageError):
 TYPES = get_typestore(Stores.LATEST)
 
 
+_ZSTD_FRAME = b"\x28\xb5\x2f\xfd"  # RFC 8878, 3.1.1; CDR begins with 0
+
+
 class Recording:
     """An open bag.
 
@@ -52,6 +57,8 @@ class Recording:
         self.connections: list[Connection] = list(reader.connections)
         self.message_count = reader.message_count
         self._reader = reader
+        self._compressed_messages = False
+        self._compressed_messages = not path.is_dir() and self._begins_compressed()
 
     @property
     def storage(self) -> str:
@@ -61,7 +68,12 @@ class Recording:
 
     @property
     def compression(self) -> str:
-        """What is compressed: ``file``, ``message`` or, as chunks of MCAP are, nothing: empty."""
+        """What is compressed: ``file``, ``message``, ``storage`` (chunks of MCAP), or nothing."""
+        if self._compressed_messages:
+            return "message"
+        if not self._reader.compression_mode and self.storage == "mcap":
+            files = [file for file in self.files if file.suffix == ".mcap"]
+            return "storage" if any(chunk_compression(file) for file in files) else ""
         return self._reader.compression_mode or ""
 
     @property
@@ -70,6 +82,14 @@ class Recording:
         if self.path.is_dir():
             return sorted(file for file in self.path.iterdir() if file.is_file())
         return [self.path]
+
+    def _begins_compressed(self) -> bool:
+        """Messages of a single file are compressed; only metadata.yaml would say so."""
+        try:
+            first = next(self.messages(), None)
+        except DamagedBagError:  # which is told when they are read
+            return False
+        return first is not None and bytes(first[2][:4]) == _ZSTD_FRAME
 
     def of_topic(self, topic: str) -> list[Connection]:
         """Connections of a topic, empty if it was not recorded."""
@@ -88,13 +108,31 @@ class Recording:
         """
         count = 0
         try:
-            for message in self._reader.messages(list(connections)):
-                yield message
+            for connection, time, content in self._reader.messages(list(connections)):
+                whole = _decompressed(content) if self._compressed_messages else content
+                yield connection, time, whole
                 count += 1
         except Exception as error:  # of rosbags, SQLite, zstd, or whatever damaged bytes lead to
             raise DamagedBagError(
                 f"{self.path} is damaged after {count} messages ({in_one_line(error)})"
             ) from error
+
+
+def _require_permission(path: Path) -> None:
+    """All files of a bag can be read; SQLite does not say why it cannot.
+
+    Raises:
+        BagError: one cannot.
+    """
+    try:
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            if file.is_file():
+                file.open("rb").close()
+    except OSError as error:
+        raise BagError(
+            f"{error.filename} cannot be read ({error.strerror}): let your user read it, as by "
+            "chmod u+r"
+        ) from error
 
 
 @contextmanager
@@ -110,6 +148,11 @@ def open_recording(path: Path) -> Iterator[Recording]:
         raise BagError(
             f"{path} is a bag of ROS 1: convert it with rosbags-convert --src {path} --dst FOLDER"
         )
+    if path.suffix == ".zstd":
+        raise BagError(
+            f"{path} is compressed as a whole: give its folder, or decompress it by zstd -d"
+        )
+    _require_permission(path)
     try:
         reader = Reader(path)
         reader.open()
@@ -123,6 +166,15 @@ def open_recording(path: Path) -> Iterator[Recording]:
         yield Recording(path, reader)
     finally:
         reader.close()
+
+
+def _decompressed(content: bytes) -> bytes:
+    """A message of a bag whose messages are compressed."""
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd  # which rosbags needs, too
+    return bytes(zstd.decompress(content))
 
 
 def deserialize(connection: Connection, content: bytes) -> Any:
