@@ -37,7 +37,7 @@ setup(
         "PyYAML>=5.4",
     ],
     extras_require={
-        "bags": ["rosbags>=0.11,<0.12", "tqdm>=4.66"],
+        "bags": ["rosbags>=0.11.9,<0.12", "tqdm>=4.66"],
         "models": ["onnx>=1.16", "scikit-image>=0.25"],
         "gpu": ["tensorrt>=10.3", "torch>=2.4"],
         "openvino": ["openvino>=2025.4"],

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from starrygazer_ros.depth_encodings import MILLIMETRE
+from starrygazer_ros.depth_encodings import decode_steps
 from starrygazer_ros.encoded_images import ImageHeader, is_whole, read_header
 from starrygazer_ros.messages import IMAGE_LAYOUTS, MessageError
 
@@ -84,7 +84,7 @@ def sparse_depth_from_compressed(message: CompressedImage) -> NDArray[np.float32
     """
     data = bytes(message.data)
     if COMPRESSED_DEPTH not in message.format:
-        return np.multiply(_decode_depth(data), MILLIMETRE, dtype=np.float32)
+        return decode_steps(_decode_depth(data))
     if "rvl" in message.format.lower():
         raise CompressedImageError(
             f"sparse depth of format '{message.format}' is not supported: publish it as png "
@@ -95,7 +95,7 @@ def sparse_depth_from_compressed(message: CompressedImage) -> NDArray[np.float32
     _, scale, offset = _DEPTH_HEADER.unpack_from(data)
     codes = _decode_depth(data[_DEPTH_HEADER.size :])
     if not message.format.startswith("32FC1"):
-        return np.multiply(codes, MILLIMETRE, dtype=np.float32)
+        return decode_steps(codes)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         depth = np.float32(scale) / (codes.astype(np.float32) - np.float32(offset))
     return np.where((codes > 0) & np.isfinite(depth) & (depth > 0), depth, np.float32(0))

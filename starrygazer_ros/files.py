@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starrygazer_ros.completion.geometry import Intrinsics, back_project
+from starrygazer_ros.depth_encodings import SATURATED, decode_steps
 from starrygazer_ros.encoded_images import is_whole
 
 KITTI_DEPTH_SCALE = 256.0
 """Steps per metre in the 16-bit PNG files of KITTI; 1000 for files in millimetres."""
 
-_LARGEST = np.iinfo(np.uint16).max
 
 
 class FileError(Exception):
@@ -44,7 +44,7 @@ def read_sparse_depth(
 
     Args:
         path: ``.npy`` holds metres as floating point numbers, everything else is an image.
-        scale: steps per metre of the image, 0 = no measurement.
+        scale: steps per metre of the image, 0 and 65535 = no measurement.
         on_negative: called with the number of negative values, if there are any.
 
     Returns:
@@ -68,7 +68,7 @@ def read_sparse_depth(
             f"{path} has {channels} channel(s) of {8 * stored.itemsize} bits: sparse depth must "
             "be a 16-bit PNG with one channel (8 bits are too coarse), or a .npy file in metres"
         )
-    return (stored / scale).astype(np.float32)
+    return decode_steps(stored, scale)
 
 
 def write_depth_png(
@@ -90,9 +90,9 @@ def write_depth_png(
     known = np.isfinite(depth)
     steps = np.rint(np.where(known, depth, 0).astype(np.float64) * scale)
     # A known depth must not become 0, which says unknown.
-    stored = np.where(known, np.clip(steps, 1, _LARGEST), 0).astype(np.uint16)
+    stored = np.where(known, np.clip(steps, 1, SATURATED), 0).astype(np.uint16)
     _encode(path, stored)
-    return int(np.count_nonzero(steps > _LARGEST))
+    return int(np.count_nonzero(steps > SATURATED))
 
 
 def write_confidence_png(path: Path, confidence: NDArray[np.float32]) -> None:

@@ -39,7 +39,7 @@ class Rule:
         policy: ``exact``: equal stamps; ``approximate``: the nearest stamp; ``latest``: the newest
             sparse depth, as often as images come.
         slop: for ``approximate``: the stamps differ by less [s]; 0 = by nothing.
-        queue_size: messages per topic that wait for their partner; ``latest`` lets none wait.
+        queue_size: messages per topic that wait for their partner; with ``latest`` it is one.
         max_age: for ``latest``: the stamps differ by no more [s].
     """
 
@@ -153,37 +153,38 @@ class LatestMatcher:
     """Every image goes at once with the newest sparse depth, which several images may get.
 
     For a LiDAR that is slower than the camera, where a slightly old depth is better than none. A
-    sparse depth may also be newer than the image, by as much.
+    sparse depth may also be newer than the image, by as much; so the newest image without one
+    waits for the next.
 
     Args:
         rule: its ``max_age`` holds.
         on_pair: called with image and sparse depth.
-        on_drop: called for each image without a fresh sparse depth, and for each sparse depth that
-            a newer one supersedes before any image came.
+        on_drop: called for each image that gets no fresh sparse depth before the next image, and
+            for each sparse depth that a newer one supersedes before any image came.
     """
 
     def __init__(self, rule: Rule, on_pair: OnPair, on_drop: OnDrop) -> None:
         self._max_age = round(rule.max_age * NANOSECONDS)
         self._on_pair = on_pair
         self._on_drop = on_drop
+        self._image: Image | None = None
         self._newest: Image | None = None
         self._used = False
 
     def change(self, rule: Rule) -> None:
-        """Take another ``max_age``; the newest sparse depth stays, also one that is used."""
+        """Take another ``max_age``; what waits stays, also a newest sparse depth that is used."""
         self._max_age = round(rule.max_age * NANOSECONDS)
+        self._pair()
 
     def add(self, queue: int, message: Image) -> None:
         """See :class:`Matcher`."""
-        if queue == SPARSE_DEPTH:
-            self._add_sparse_depth(message)
-            return
-        newest = self._newest
-        if newest is None or abs(stamp_of(message) - stamp_of(newest)) > self._max_age:
+        (self._add_image if queue == IMAGE else self._add_sparse_depth)(message)
+
+    def _add_image(self, message: Image) -> None:
+        if self._image is not None:
             self._on_drop(IMAGE, NO_FRESH_SPARSE_DEPTH)
-            return
-        self._used = True
-        self._on_pair(message, newest)
+        self._image = message
+        self._pair()
 
     def _add_sparse_depth(self, message: Image) -> None:
         newest = self._newest
@@ -193,18 +194,32 @@ class LatestMatcher:
         if self.waiting(SPARSE_DEPTH):
             self._on_drop(SPARSE_DEPTH, SUPERSEDED)
         self._newest, self._used = message, False
+        self._pair()
+
+    def _pair(self) -> None:
+        """Hand over the image that waits if the newest sparse depth is near enough."""
+        image, newest = self._image, self._newest
+        if image is None or newest is None:
+            return
+        if abs(stamp_of(image) - stamp_of(newest)) <= self._max_age:
+            self._image, self._used = None, True
+            self._on_pair(image, newest)
 
     def waiting(self, queue: int) -> int:
         """See :class:`Matcher`."""
-        return int(queue == SPARSE_DEPTH and self._newest is not None and not self._used)
+        if queue == IMAGE:
+            return int(self._image is not None)
+        return int(self._newest is not None and not self._used)
 
     def take(self, queue: int) -> list[Image]:
         """See :class:`Matcher`."""
-        if queue == IMAGE or self._newest is None:
-            return []
-        waiting = [] if self._used else [self._newest]
-        self._newest = None
-        return waiting
+        waiting = self._image if queue == IMAGE else self._newest
+        is_waiting = waiting is not None and bool(self.waiting(queue))
+        if queue == IMAGE:
+            self._image = None
+        else:
+            self._newest = None
+        return [waiting] if is_waiting and waiting is not None else []
 
 
 def make_matcher(rule: Rule, on_pair: OnPair, on_drop: OnDrop, of_ros: bool = True) -> Matcher:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from starrygazer_ros.completion import InputError, Intrinsics
-from starrygazer_ros.depth_encodings import METRES, MILLIMETRE, MILLIMETRES
+from starrygazer_ros.depth_encodings import METRES, MILLIMETRES, decode_steps
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CameraInfo, Image
@@ -171,14 +171,13 @@ def sparse_depth_from_message(message: Image) -> NDArray[np.float32]:
     """Sparse depth of a 32FC1 (metres) or 16UC1 (millimetres) image (REP 118).
 
     Returns:
-        float32 [H, W] metres; 0, NaN, +-Inf and negative values of the message are 0 = none.
+        float32 [H, W] metres; 0, NaN, +-Inf, negative values and 65535 mm are 0 = none.
 
     Raises:
         MessageError: one of its subclasses.
     """
     if message.encoding == MILLIMETRES:
-        millimetres = _pixels(message, "sparse depth", np.uint16, 1)
-        return np.multiply(millimetres, MILLIMETRE, dtype=np.float32)
+        return decode_steps(_pixels(message, "sparse depth", np.uint16, 1))
     if message.encoding == METRES:
         metres = _pixels(message, "sparse depth", np.float32, 1)
         valid = np.isfinite(metres) & (metres > 0)

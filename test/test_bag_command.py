@@ -322,7 +322,7 @@ def test_does_not_mix_frames_of_other_settings(tmp_path, complete, capsys, inter
         ),
         (
             ("sync.policy:=latest", "sync.max_age:=0.05"),
-            "skipped: 3 image no_fresh_sparse_depth: the nearest sparse depth is 0.07 s away, "
+            "skipped: 2 image no_fresh_sparse_depth: the nearest sparse depth is 0.07 s away, "
             "sync.max_age 0.05 s allows less: raise it",
         ),
     ],

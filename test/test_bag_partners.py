@@ -69,7 +69,7 @@ def test_the_hint_of_latest_is_no_slop():
     assert far.endswith("0.5 s away, sync.max_age 0.2 s allows less: raise it")
     behind = why(Rule("latest"), [0], [100])
     assert behind.endswith(
-        "recorded behind the image: sync.policy:=approximate waits for the nearest one"
+        "recorded behind the next image: sync.policy:=approximate waits for the nearest one"
     )
 
 

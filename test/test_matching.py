@@ -113,19 +113,20 @@ def test_pairs_are_near_enough_and_none_is_missed(record, rule, bound, seed):
 @pytest.mark.parametrize("max_age", [0, 20, 200])  # ms
 def test_latest_takes_the_newest_sparse_depth_if_it_is_fresh(record, max_age, seed):
     recorder = record(Rule("latest", max_age=max_age / 1000))
-    sparse_depths, expected, without = [], [], 0
+    sparse_depths, expected, without, waiting = [], [], 0, None
     for queue, arrived in arrivals(seed):
         recorder.add(queue, arrived)
         if queue == SPARSE_DEPTH:
             sparse_depths.append(arrived)
-            continue
+        else:
+            without += waiting is not None
+            waiting = arrived
         # Of equal stamps the one that came last; older and newer than the image alike.
         newest = max(reversed(sparse_depths), key=stamp_of, default=None)
-        if newest is None or apart(arrived, newest) > max_age * MILLISECOND:
-            without += 1
-        else:
-            expected.append((arrived, newest))
-        assert recorder.matcher.waiting(IMAGE) == 0
+        if None not in (waiting, newest) and apart(waiting, newest) <= max_age * MILLISECOND:
+            expected.append((waiting, newest))
+            waiting = None
+        assert recorder.matcher.waiting(IMAGE) == (waiting is not None)
     assert [tuple(map(id, pair)) for pair in recorder.pairs] == [
         tuple(map(id, pair)) for pair in expected
     ]
@@ -142,12 +143,14 @@ def test_latest_forgets_what_is_taken(record):
     recorder.add(SPARSE_DEPTH, first)
     assert recorder.matcher.take(SPARSE_DEPTH) == [first]
     recorder.add(IMAGE, first)
+    assert recorder.matcher.take(IMAGE) == [first]
     recorder.add(SPARSE_DEPTH, second)
     recorder.add(IMAGE, second)
     assert recorder.matcher.take(SPARSE_DEPTH) == []  # it is in a pair already
     recorder.add(IMAGE, second)
     assert recorder.pairs == [(second, second)]
-    assert recorder.drops == {(IMAGE, "no_fresh_sparse_depth"): 2}
+    assert recorder.waiting() == (1, 0)
+    assert not recorder.drops
 
 
 @pytest.mark.parametrize("queue_size", [1, 2, 10])

@@ -114,10 +114,10 @@ def test_reads_sparse_depth_in_metres_with_every_mark_for_none(padding, big_endi
 
 @pytest.mark.parametrize("big_endian", [False, True])
 def test_reads_sparse_depth_in_millimetres(big_endian):
-    values = np.array([[0, 1500, 65535]], ">u2" if big_endian else "<u2")
+    values = np.array([[0, 1500, 65534, 65535]], ">u2" if big_endian else "<u2")
     depth = messages.sparse_depth_from_message(make_image(values, "16UC1", 2, big_endian))
     assert depth.dtype == np.float32
-    assert np.allclose(depth, [[0, 1.5, 65.535]])
+    assert np.allclose(depth, [[0, 1.5, 65.534, 0]])
 
 
 def without_rows(message):

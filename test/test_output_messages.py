@@ -32,10 +32,10 @@ def test_writes_depth_in_metres_with_nan_as_it_is():
 
 
 def test_writes_depth_in_millimetres_with_zero_for_what_cannot_be_said():
-    depth = np.array([[1.2345, np.nan, 65.535, 65.6, 1e9]], np.float32)
+    depth = np.array([[1.2345, np.nan, 65.535, 65.6, 1e9, 65.534]], np.float32)
     message = depth_to_message(depth, make_header(), "16UC1")
-    assert (message.encoding, message.step) == ("16UC1", 10)
-    assert np.frombuffer(message.data, np.uint16).tolist() == [1234, 0, 65535, 0, 0]
+    assert (message.encoding, message.step) == ("16UC1", 12)
+    assert np.frombuffer(message.data, np.uint16).tolist() == [1234, 0, 0, 0, 0, 65534]
 
 
 def test_rewrites_only_the_header_of_a_camera_info():

@@ -263,12 +263,24 @@ def test_latest_gives_each_image_the_newest_sparse_depth_as_often_as_needed(make
 
 def test_latest_drops_an_image_without_a_fresh_sparse_depth(make):
     synchronizer, pairs = make(policy="latest", max_age=0.2)
-    synchronizer.add_image(message(1.0))
+    synchronizer.add_image(message(0.7))
     synchronizer.add_sparse_depth(message(1.0))
     synchronizer.add_image(message(1.2))
     synchronizer.add_image(message(1.200000001))
     assert pairs == [(1.2, 1.0)]
-    assert synchronizer.dropped[IMAGE] == {"no_fresh_sparse_depth": 2}
+    assert synchronizer.dropped[IMAGE] == {"no_fresh_sparse_depth": 1}
+    assert synchronizer.waiting(IMAGE) == 1
+    assert_accounted(synchronizer)
+
+
+def test_latest_lets_the_newest_image_wait_for_a_sparse_depth_that_comes_behind_it(make):
+    synchronizer, pairs = make(policy="latest", max_age=0.2)
+    for stamp in (1.0, 2.0, 3.0):  # slower than max_age, the image always first
+        synchronizer.add_image(message(stamp))
+        synchronizer.add_sparse_depth(message(stamp))
+    assert pairs == [(1.0, 1.0), (2.0, 2.0), (3.0, 3.0)]
+    assert synchronizer.reused == 0
+    assert synchronizer.dropped == ({}, {})
     assert_accounted(synchronizer)
 
 
@@ -290,7 +302,7 @@ def test_latest_forgets_the_sparse_depth_from_before_a_jump_in_time(make):
     assert pairs == [(100.0, 100.0)]
     synchronizer.add_sparse_depth(message(10.0))
     synchronizer.add_image(message(10.1))
-    assert pairs[1:] == [(10.1, 10.0)]
+    assert pairs[1:] == [(10.0, 10.0), (10.1, 10.0)]
     assert_accounted(synchronizer)
 
 
@@ -314,8 +326,7 @@ def test_latest_judges_the_sparse_depth_that_it_has_by_a_changed_max_age(make):
     assert pairs == []
     synchronizer.change(Rule("latest", max_age=0.3))
     synchronizer.add_image(message(1.25))
-    assert pairs == [(1.25, 1.0)]
-    assert synchronizer.dropped[IMAGE] == {"no_fresh_sparse_depth": 1}
+    assert pairs == [(1.1, 1.0), (1.25, 1.0)]
     assert_accounted(synchronizer)
 
 
