@@ -40,11 +40,11 @@ def _rectified(message: CameraInfo) -> Camera:
     if projection[0, 0] == 0:
         projection = np.c_[np.array(message.k, np.float64).reshape(3, 3), np.zeros(3)]
     width, height = image_size(message)
-    return rectified_camera(_to_image(message) @ projection, width, height)
+    return rectified_camera(sensor_to_image(message) @ projection, width, height)
 
 
 def _raw(message: CameraInfo) -> Camera:
-    matrix = _to_image(message) @ np.array(message.k, np.float64).reshape(3, 3)
+    matrix = sensor_to_image(message) @ np.array(message.k, np.float64).reshape(3, 3)
     width, height = image_size(message)
     intrinsics = Intrinsics(
         float(matrix[0, 0]),
@@ -69,7 +69,7 @@ def image_size(message: CameraInfo) -> tuple[int, int]:
     return width // max(1, message.binning_x), height // max(1, message.binning_y)
 
 
-def _to_image(message: CameraInfo) -> np.ndarray:
+def sensor_to_image(message: CameraInfo) -> np.ndarray:
     """From pixels of the sensor to those of the image, [3, 3]."""
     across, down = max(1, message.binning_x), max(1, message.binning_y)
     return np.array(

@@ -18,7 +18,6 @@ KITTI_DEPTH_SCALE = 256.0
 """Steps per metre in the 16-bit PNG files of KITTI; 1000 for files in millimetres."""
 
 
-
 class FileError(Exception):
     """A file cannot be read or written; the message names it and says what to do."""
 

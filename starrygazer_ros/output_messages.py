@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField, RegionOfInterest
 from std_msgs.msg import Header
 
-from starrygazer_ros.calibration import scaled_matrices
+from starrygazer_ros.calibration import Calibration
 from starrygazer_ros.clouds import Cloud
 from starrygazer_ros.depth_encodings import METRES, encode_depth
 
@@ -34,25 +34,25 @@ def confidence_to_message(confidence: NDArray[np.float32], header: Header) -> Im
 
 
 def camera_info_to_message(
-    camera_info: CameraInfo, header: Header, size: tuple[int, int] | None = None
+    calibration: Calibration, header: Header, size: tuple[int, int]
 ) -> CameraInfo:
     """The same calibration under another header.
 
     Args:
-        camera_info: of the camera's image; its arrays may be shared.
+        calibration: of the camera's image; its arrays may be shared.
         header: of the new message.
-        size: rows and columns of an image that shows the same with other pixels; ``None`` = the
-            same. K and P follow as in :func:`scaled_matrices`; the region of interest becomes that
-            of sensor_msgs for the whole image, all 0.
+        size: rows and columns of an image that shows the same, perhaps with other pixels. Then K
+            and P are those of :meth:`Calibration.matrices`, without binning and region of interest.
     """
+    camera_info, intrinsics = calibration.camera_info, calibration.intrinsics
     copy = CameraInfo(header=header, height=camera_info.height, width=camera_info.width)
     for name in ("distortion_model", "d", "k", "r", "p", "binning_x", "binning_y", "roi"):
         setattr(copy, name, getattr(camera_info, name))
-    if size is None or size == (camera_info.height, camera_info.width):
+    if size == (intrinsics.height, intrinsics.width):
         return copy
     copy.height, copy.width = size
-    copy.k, copy.p = scaled_matrices(camera_info, size)
-    # In the old pixels, of which it covers all where the image has the calibration's size.
+    copy.k, copy.p = calibration.matrices(size)
+    copy.binning_x = copy.binning_y = 0
     copy.roi = RegionOfInterest(do_rectify=camera_info.roi.do_rectify)
     return copy
 

@@ -14,6 +14,14 @@ from starrygazer_ros.calibration import CalibrationCache, MissingCameraInfoError
 from starrygazer_ros.cloud_projector import CloudProjector
 from starrygazer_ros.completion import SizeMismatchError, seen_by
 from starrygazer_ros.completion.projection import Projection
+from starrygazer_ros.matching import stamp_of
+from starrygazer_ros.messages import MessageError
+
+
+class OtherFrameError(MessageError):
+    """The sparse depth is in another frame than the image, so its pixels may be others."""
+
+    cause = "other_frame"
 
 
 @dataclass(frozen=True)
@@ -25,12 +33,14 @@ class PairArrays:
         sparse_depth: float32 [H, W] metres, 0 = none.
         hidden: points of a cloud that the camera cannot see from its place and that are left out.
         timings: seconds per stage, ``convert`` and with a cloud ``projection``.
+        doubt: why the depth may be wrong although it can be completed, ``None`` if there is none.
     """
 
     image: NDArray[np.uint8]
     sparse_depth: NDArray[np.float32]
     hidden: int = 0
     timings: Mapping[str, float] = field(default_factory=dict)
+    doubt: MessageError | None = None
 
 
 class PairReader:
@@ -85,9 +95,9 @@ class PairReader:
         assert self._read_sparse_depth is not None
         depths = self._read_sparse_depth(sparse_depth)
         if depths.shape != pixels.shape[:2]:
-            frames = image.header.frame_id, sparse_depth.header.frame_id
-            depths = self._resized(depths, pixels.shape, *frames)
-        return PairArrays(pixels, depths, timings={"convert": time.perf_counter() - started})
+            depths = self._resized(depths, sparse_depth, pixels.shape, image)
+        timings = {"convert": time.perf_counter() - started}
+        return PairArrays(pixels, depths, timings=timings, doubt=_doubt(image, sparse_depth))
 
     def _project(
         self,
@@ -99,7 +109,8 @@ class PairReader:
     ) -> Projection:
         """Sparse depth of a cloud in the pixels of an image, by that image's calibration."""
         height, width, _ = pixels.shape
-        calibration = self.calibrations.find_binned(image.header.frame_id, width, height)
+        header = image.header
+        calibration = self.calibrations.find(header.frame_id, width, height, stamp_of(image))
         projector.store(calibration.camera_info)
         projection = projector.project(cloud, wait).projection
         if projection.depth.shape != (height, width):
@@ -113,16 +124,18 @@ class PairReader:
     def _resized(
         self,
         depths: NDArray[np.float32],
+        sparse_depth: Any,
         image_shape: tuple[int, ...],
-        image_frame: str,
-        sparse_frame: str,
+        image: Any,
     ) -> NDArray[np.float32]:
         """Sparse depth in the pixels of the image, by the calibration of both."""
         height, width, _ = image_shape
         rows, columns = depths.shape
         try:
-            own = self.sparse_calibrations.find(sparse_frame, columns, rows)
-            of_image = self.calibrations.find(image_frame, width, height)
+            own = self.sparse_calibrations.find(
+                sparse_depth.header.frame_id, columns, rows, stamp_of(sparse_depth)
+            )
+            of_image = self.calibrations.find(image.header.frame_id, width, height, stamp_of(image))
         except MissingCameraInfoError as error:
             raise SizeMismatchError(
                 f"sparse depth is {columns}x{rows}, the image {width}x{height}: publish both in "
@@ -130,3 +143,15 @@ class PairReader:
                 f"sparse_depth/camera_info; {error}"
             ) from error
         return seen_by(depths, own.intrinsics, of_image.intrinsics)
+
+
+def _doubt(image: Any, sparse_depth: Any) -> OtherFrameError | None:
+    """What the frames of a pair say against it; an empty one says nothing."""
+    of_image, of_sparse = (m.header.frame_id.lstrip("/") for m in (image, sparse_depth))
+    if not of_image or not of_sparse or of_image == of_sparse:
+        return None
+    return OtherFrameError(
+        f"sparse depth is in frame '{of_sparse}', the image in '{of_image}', yet it is used as if "
+        "its pixels were those of the image: project it into the image (of a depth camera, publish "
+        "the aligned depth), or give it the image's frame_id if it is"
+    )

@@ -80,7 +80,7 @@ def test_of_several_sizes_each_is_there_and_the_newest_comes_last():
     bag.calibrations.add(half, SECOND)
     assert bag.focal(1) == 80
     assert bag.cache.find(CAMERA, WIDTH // 2, HEIGHT // 2).intrinsics.fx == 40
-    assert [size for _, size, _ in bag.cache._calibrations] == [WIDTH // 2, WIDTH]
+    assert [key[1] for key in bag.cache._changes] == [WIDTH // 2, WIDTH]
 
 
 def test_one_that_cannot_be_used_leaves_the_others():

@@ -16,6 +16,7 @@ import recordings
 from starrygazer_ros import output_messages
 from starrygazer_ros.bags import messages
 from starrygazer_ros.bags.recording import TYPES
+from starrygazer_ros.calibration import of_image
 from starrygazer_ros.clouds import CloudOptions, make_cloud
 from starrygazer_ros.completion import Intrinsics
 from starrygazer_ros.depth_encodings import encode_depth
@@ -58,6 +59,6 @@ def test_camera_infos(size):
     content = bytes(TYPES.serialize_cdr(recorded, recorded.__msgtype__))
     received = deserialize_message(content, CameraInfo)
     assert_equal(
-        output_messages.camera_info_to_message(received, ROS_HEADER, size),
-        messages.camera_info_message(recorded, HEADER, size),
+        output_messages.camera_info_to_message(of_image(received), ROS_HEADER, size),
+        messages.camera_info_message(of_image(recorded), HEADER, size),
     )

@@ -10,10 +10,9 @@ pytest.importorskip("rclpy", reason="rclpy is needed: see requirements/")
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from starrygazer_ros.calibration import Calibration
+from starrygazer_ros.calibration import of_image
 from starrygazer_ros.completion import CompletionResult
 from starrygazer_ros.completion_parameters import CompletionParameters
-from starrygazer_ros.messages import intrinsics_from_message
 from starrygazer_ros.nodes.outputs import Outputs
 
 HEIGHT, WIDTH = 48, 64
@@ -59,7 +58,7 @@ def calibration():
     info = CameraInfo(width=WIDTH, height=HEIGHT)
     info.k = [50.0, 0.0, 31.0, 0.0, 51.0, 23.0, 0.0, 0.0, 1.0]
     info.p = [50.0, 0.0, 31.0, 0.0, 0.0, 51.0, 23.0, 0.0, 0.0, 0.0, 1.0, 0.0]
-    return Calibration(info, intrinsics_from_message(info))
+    return of_image(info)
 
 
 def publish(listened, depth=DEPTH, **values):

@@ -119,6 +119,19 @@ def test_a_missing_calibration_is_a_warning_that_names_its_cause(complete_with):
     assert lines[0].startswith("no_camera_info: ")
 
 
+def test_sparse_depth_of_another_frame_is_completed_with_a_warning(tiny_bundle):
+    logger = FakeLogger()
+    completer = DepthCompleter.from_bundle(str(tiny_bundle))
+    pairs = PairCompleter(make_reader(), completer, FakeOutputs(), logger)
+    pairs._reader.calibrations.find = lambda *_: object()
+    image, sparse_depth = image_message(), sparse_depth_message()
+    image.header.frame_id, sparse_depth.header.frame_id = "camera", "elsewhere"
+    pairs.process(Pair(image, sparse_depth, 0.0))
+    counts = pairs.statistics.snapshot()
+    assert (counts.completed, counts.warnings) == (1, {"other_frame": 1})
+    assert logger.lines[0].startswith("other_frame: sparse depth is in frame 'elsewhere'")
+
+
 def test_one_pair_sees_one_set_of_parameters(tiny_bundle):
     completer = DepthCompleter.from_bundle(str(tiny_bundle))
     outputs = FakeOutputs()

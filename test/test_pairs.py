@@ -9,7 +9,7 @@ import pytest
 from starrygazer_ros.calibration import MissingCameraInfoError
 from starrygazer_ros.cloud_projector import CloudProjector
 from starrygazer_ros.completion import SizeMismatchError
-from starrygazer_ros.pairs import PairReader
+from starrygazer_ros.pairs import OtherFrameError, PairReader
 from starrygazer_ros.projection_parameters import CloudParameters
 from starrygazer_ros.transforms import FixedTransform
 
@@ -78,6 +78,18 @@ def test_sparse_depth_of_another_size_is_moved_by_both_calibrations():
     assert np.abs(place - (2 * 4 + 0.5, 2 * 5 + 0.5)).max() <= 0.5
 
 
+@pytest.mark.parametrize(
+    ("frame", "doubted"), [("camera", False), ("/camera", False), ("", False), ("depth", True)]
+)
+def test_doubts_sparse_depth_of_another_frame(frame, doubted):
+    depth = np.eye(HEIGHT, WIDTH, dtype=np.float32)
+    arrays = PairReader(lambda _: IMAGE, lambda _: depth).read(message(), message(frame))
+    assert arrays.sparse_depth is depth
+    assert isinstance(arrays.doubt, OtherFrameError) == doubted
+    if doubted:
+        assert "in frame 'depth', the image in 'camera'" in str(arrays.doubt)
+
+
 def test_a_cloud_is_projected_by_the_calibration_of_its_image():
     reader = projecting()
     with pytest.raises(MissingCameraInfoError, match="of frame 'camera', 30x20"):
@@ -89,6 +101,16 @@ def test_a_cloud_is_projected_by_the_calibration_of_its_image():
         depth = reader.read(message(frame), points).sparse_depth
         assert np.flatnonzero(depth.any(axis=0)).tolist() == columns
         assert depth.max() == 4
+
+
+def test_a_cloud_is_projected_by_the_calibration_of_its_images_stamp():
+    reader = projecting()
+    reader.calibrations.store(camera_info())
+    later = camera_info(focal=20.0)
+    later.header.stamp.sec = 6
+    reader.calibrations.store(later)
+    depth = reader.read(message(), cloud([(1.06, 0.1, 2)])).sparse_depth
+    assert np.flatnonzero(depth.any(axis=0)).tolist() == [20]
 
 
 def test_a_cloud_is_projected_into_a_binned_part_of_the_sensor():

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from starrygazer_ros.bags.passes import Moment, Pass, Passes
-from starrygazer_ros.calibration import CalibrationCache
+from starrygazer_ros.calibration import CalibrationCache, of_image, said
 from starrygazer_ros.matching import stamp_of
-from starrygazer_ros.messages import intrinsics_from_message
 
 _Key = tuple[str, int, int]
 
@@ -24,7 +23,7 @@ class _Changes(Pass):
 
     def add(self, stamp: int, message: Any) -> None:
         """Take a CameraInfo; of one that repeats the last one only the first is kept."""
-        content = _content(message)
+        content = said(message)
         if stamp >= self.newest and content == self.content:
             return
         self.content = content
@@ -59,30 +58,21 @@ class RecordedCalibrations:
         Raises:
             UnusableCameraInfoError: no usable calibration; the others stay.
         """
-        intrinsics_from_message(message)
+        of_image(message)
         key = message.header.frame_id, message.width, message.height
         stamp = stamp_of(message)
         self._passes.setdefault(key, Passes(_Changes)).of(stamp, recorded).add(stamp, message)
 
     def store(self, stamp: int, cache: CalibrationCache) -> None:
-        """Put what holds at a stamp into a cache, always the same one; the newest comes last."""
+        """Have a cache, always the same one, hold what holds at a stamp; the newest comes last."""
         chosen = []
         for key, passes in self._passes.items():
             changes = passes.current(self._moment)
             at = changes.at(stamp)
             chosen.append((changes.stamps[at], key, changes.messages[at]))
+        if all(self._stored.get(key) is message for _, key, message in chosen):
+            return
+        cache.clear()
         for _, key, message in sorted(chosen, key=lambda choice: choice[0]):
-            if self._stored.get(key) is not message:
-                cache.store(message)
-                self._stored[key] = message
-
-
-def _content(message: Any) -> tuple[Any, ...]:
-    """What a CameraInfo says, to be compared; frame and size aside."""
-    roi = message.roi
-    return (
-        message.distortion_model,
-        *(bytes(memoryview(values)) for values in (message.d, message.k, message.r, message.p)),
-        (message.binning_x, message.binning_y),
-        (roi.x_offset, roi.y_offset, roi.height, roi.width, roi.do_rectify),
-    )
+            cache.store(message)
+            self._stored[key] = message

@@ -219,6 +219,8 @@ class BagCompleter:
             self.outcome.completed += 1
             return
         arrays = self._reader.read(image, sparse_depth)  # also what later sweeps build on
+        if arrays.doubt is not None:
+            self.outcome.explain(arrays.doubt.cause, arrays.doubt)
         if not made:
             result = self._completer.complete(arrays.image, arrays.sparse_depth)
             scaled = ScaledResult(result, arrays.image, self._values.output_scale)

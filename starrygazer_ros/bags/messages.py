@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starrygazer_ros.bags.recording import TYPES
-from starrygazer_ros.calibration import scaled_matrices
+from starrygazer_ros.calibration import Calibration
 from starrygazer_ros.clouds import Cloud
 
 IMAGE = "sensor_msgs/msg/Image"
@@ -41,22 +41,31 @@ def image_message(values: NDArray, header: Any, encoding: str) -> Any:  # type: 
     )
 
 
-def camera_info_message(camera_info: Any, header: Any, size: tuple[int, int]) -> Any:
+def camera_info_message(calibration: Calibration, header: Any, size: tuple[int, int]) -> Any:
     """The same calibration under another header and for an image of another size.
 
     Args:
-        camera_info: of the bag.
+        calibration: of the bag's camera image.
         header: of the new message.
-        size: rows and columns; K, P and the region of interest follow as those of the node do.
+        size: rows and columns; all else follows as that of the node does.
     """
-    if size == (camera_info.height, camera_info.width):
+    camera_info: Any = calibration.camera_info
+    if size == (calibration.intrinsics.height, calibration.intrinsics.width):
         return dataclasses.replace(camera_info, header=header)
-    k, p = scaled_matrices(camera_info, size)
+    k, p = calibration.matrices(size)
     whole = _RegionOfInterest(
         x_offset=0, y_offset=0, height=0, width=0, do_rectify=camera_info.roi.do_rectify
     )
     return dataclasses.replace(
-        camera_info, header=header, height=size[0], width=size[1], k=k, p=p, roi=whole
+        camera_info,
+        header=header,
+        height=size[0],
+        width=size[1],
+        k=k,
+        p=p,
+        binning_x=0,
+        binning_y=0,
+        roi=whole,
     )
 
 

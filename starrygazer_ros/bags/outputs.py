@@ -56,7 +56,7 @@ def serialized_outputs(
 
     def camera_info() -> Any:
         assert calibration is not None
-        return camera_info_message(calibration.camera_info, header, size)
+        return camera_info_message(calibration, header, size)
 
     def cloud() -> Any:
         assert calibration is not None

@@ -101,7 +101,8 @@ class Partners:
         """What helps if a sparse depth is near enough."""
         if self._rule.policy == LATEST:
             return (
-                "but recorded behind the next image: sync.policy:=approximate waits for the nearest one"
+                "but recorded behind the next image: sync.policy:=approximate waits for the "
+                "nearest one"
             )
         if taken:
             return "which other images took: sync.policy:=latest gives several images the same one"

@@ -83,7 +83,7 @@ class Outputs:
         """Publish what needs the camera's calibration: camera_info and the cloud."""
         height, width = scaled.height, scaled.width
         if _wanted(self._camera_info):
-            info = camera_info_to_message(calibration.camera_info, header, (height, width))
+            info = camera_info_to_message(calibration, header, (height, width))
             self._camera_info.publish(info)
         if _wanted(self._points):
             cloud = make_cloud(
