@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import Field, fields
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 
-from starrygazer_ros.parameters import Parameters, Table, When, as_declared
+from starrygazer_ros.parameters import (
+    MISSPELT,
+    Parameters,
+    Table,
+    When,
+    as_declared,
+    similar,
+)
 
 EXPLAINED = {
     When.START: "read at start",
@@ -26,6 +34,16 @@ def declare(node: Node, table: type[Parameters]) -> None:
     """
     for entry in fields(table):
         node.declare_parameter(entry.metadata["name"], entry.default, _descriptor(entry))
+
+
+def not_declared(node: Node, table: type[Parameters]) -> Iterator[str]:
+    """A sentence for each override that does nothing, because the name is misspelt."""
+    names = [entry.metadata["name"] for entry in fields(table)]
+    # rclpy has no public name for them. In a file for all nodes many are for others.
+    for name in node._parameter_overrides:
+        meant = similar(name, names, MISSPELT)
+        if meant is not None and not node.has_parameter(name):
+            yield f"there is no parameter {name}: did you mean {meant}?"
 
 
 def read(node: Node, table: type[Table]) -> Table:

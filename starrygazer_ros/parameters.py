@@ -7,6 +7,7 @@ a field.
 
 from __future__ import annotations
 
+import difflib
 from array import array
 from collections.abc import Iterable
 from dataclasses import Field, dataclass, field, fields, replace
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from rclpy.parameter import Parameter
 
 Table = TypeVar("Table", bound="Parameters")
+
+
+MISSPELT = 0.8  # similarity from which on a name is no other node's, 0..1
 
 
 class When(Enum):
@@ -72,6 +76,17 @@ class Parameters:
         Raises:
             ValueError: the values do not go together.
         """
+
+
+def similar(name: str, names: Iterable[str], at_least: float = 0.6) -> str | None:
+    """The name that somebody may have meant.
+
+    Args:
+        name: that there is not.
+        names: that there are.
+        at_least: similarity, 0..1.
+    """
+    return next(iter(difflib.get_close_matches(name, names, 1, at_least)), None)
 
 
 def changed(values: Table, changes: Iterable[Parameter], unconfigured: bool) -> Table:

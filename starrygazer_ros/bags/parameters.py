@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import fields, replace
@@ -16,7 +15,7 @@ from starrygazer_ros.bags.recording import BagError
 from starrygazer_ros.common_parameters import CommonParameters
 from starrygazer_ros.completion_parameters import CompletionParameters
 from starrygazer_ros.console import say
-from starrygazer_ros.parameters import as_declared
+from starrygazer_ros.parameters import MISSPELT, as_declared, similar
 
 # Of parameters that only a running node needs; topics of a bag tell their transport.
 NOT_FOR_BAGS = {entry.metadata["name"] for entry in fields(CommonParameters)} | {
@@ -24,7 +23,6 @@ NOT_FOR_BAGS = {entry.metadata["name"] for entry in fields(CommonParameters)} | 
     "input.sparse_depth_transport",
     "extrinsics.timeout",
 }
-_SIMILAR = 0.8
 
 
 def read_parameters(
@@ -44,10 +42,10 @@ def read_parameters(
     of_file = parameters_of_node(file, namespace) if file else {}
     given = {name: value for name, value in of_file.items() if name in entries}
     for name in of_file:
-        close = difflib.get_close_matches(name, entries, n=1, cutoff=_SIMILAR)
+        close = similar(name, entries, MISSPELT)
         if name not in entries and close:
             raise BagError(
-                f"{file}: there is no parameter {name}: did you mean {close[0]}? What is for "
+                f"{file}: there is no parameter {name}: did you mean {close}? What is for "
                 "another node stands under that node's name"
             )
     for assignment in assignments:
@@ -55,8 +53,8 @@ def read_parameters(
         if not separator:
             raise BagError(f"-p {assignment}: write it as name:=value")
         if name not in entries:
-            close = difflib.get_close_matches(name, entries, n=1)
-            hint = f": did you mean {close[0]}?" if close else "; README.md lists all"
+            close = similar(name, entries)
+            hint = f": did you mean {close}?" if close else "; README.md lists all"
             raise BagError(f"there is no parameter {name}{hint}")
         given[name] = _value(assignment, text)
     values = {entries[name].name: as_declared(entries[name], v) for name, v in given.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -35,15 +36,15 @@ SPARSE_CAMERA_INFO = "sparse_depth/camera_info"
 class Configured:
     """What ``configure`` makes and ``free`` frees: the model, calibrations, counters.
 
-    ``transforms`` are ``None`` where no clouds are projected.
+    ``made`` destroys what the node owns: publishers and subscriptions.
     """
 
     completer: DepthCompleter
     reader: PairReader
-    transforms: Transforms | None
     outputs: Outputs
     pairs: PairCompleter
     synchronizer: PairSynchronizer
+    made: ExitStack
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ class CompletionNode(ManagedNode):
 
     # Lifecycle
 
-    def configure(self) -> None:
-        """Load the bundle, check it on this machine, create the publishers."""
+    def prepare(self) -> tuple[DepthCompleter, float]:
+        """Load the bundle, check it on this machine; the model and how far it is off."""
         values = self.values
         completer = DepthCompleter.from_bundle(
             values.model,
@@ -87,22 +88,29 @@ class CompletionNode(ManagedNode):
             values.engine_options(),
             self.get_logger().info,
         )
-        for note in completer.backend_notes:
-            self.get_logger().info(f"not used: {note}")
+        return completer, completer.self_check()
+
+    def configure(self, prepared: tuple[DepthCompleter, float]) -> None:
+        """Create the publishers, listen to transforms."""
+        completer, difference = prepared
+        values = self.values
+        with ExitStack() as made:
+            outputs = Outputs(self, values)
+            made.callback(outputs.destroy)
+            transforms = None
+            if self._projects:
+                transforms = make_transforms(self, values)
+                made.callback(transforms.destroy)
+            reader = self._make_reader(transforms)
+            pairs = PairCompleter(reader, completer, outputs, self.get_logger())
+            pairs.change(values)  # which may have changed while the model was loaded
+            synchronizer = PairSynchronizer(self._on_pair, values.sync_rule())
+            made = made.pop_all()
+        self._configured = Configured(completer, reader, outputs, pairs, synchronizer, made)
+        if completer.backend_notes:
+            self.get_logger().info(f"not used: {'; '.join(completer.backend_notes)}")
         for warning in completer.backend_warnings:
             self.get_logger().warning(warning)
-        difference = completer.self_check()
-        transforms = make_transforms(self, values) if self._projects else None
-        reader = self._make_reader(transforms)
-        outputs = Outputs(self, values)
-        self._configured = Configured(
-            completer,
-            reader,
-            transforms,
-            outputs,
-            PairCompleter(reader, completer, outputs, self.get_logger()),
-            PairSynchronizer(self._on_pair, values.sync_rule()),
-        )
         self.get_logger().info(
             f"model '{completer.bundle.name}' {completer.bundle.version} runs on "
             f"{completer.backend_description}; self-check differs by {difference:.1e}"
@@ -175,9 +183,7 @@ class CompletionNode(ManagedNode):
     def free(self) -> None:
         """Destroy the publishers, let go of the model."""
         if self._configured is not None:
-            self._configured.outputs.destroy()
-            if self._configured.transforms is not None:
-                self._configured.transforms.destroy()
+            self._configured.made.close()
             self._configured = None
 
     def apply(self) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
+from rclpy import task
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
@@ -26,10 +30,11 @@ DIAGNOSTICS_PERIOD = 1.0  # s
 class ManagedNode(LifecycleNode, ABC):
     """A lifecycle node whose subclass says what each transition does.
 
-    All methods are called in the executor's thread. What :meth:`configure` and :meth:`activate`
-    raise is logged, shown in diagnostics and answered with a failed transition; a
-    :class:`CompletionError` is what the user can mend. A subclass sets the attributes that
-    :meth:`deactivate` and :meth:`free` look at before it calls the constructor here.
+    All methods but :meth:`prepare` are called in the executor's thread. What :meth:`prepare`,
+    :meth:`configure` and :meth:`activate` raise is logged, shown in diagnostics and answered with a
+    failed transition; a :class:`CompletionError` is what the user can mend. A subclass sets the
+    attributes that :meth:`deactivate` and :meth:`free` look at before it calls the constructor
+    here.
 
     Args:
         name: of the node.
@@ -49,8 +54,11 @@ class ManagedNode(LifecycleNode, ABC):
         self._task = task
         self._state = "unconfigured"
         self._problem = ""
+        self._preparation: Future[Any] | None = None
         super().__init__(name, **options)
         declared_parameters.declare(self, table)
+        for sentence in declared_parameters.not_declared(self, table):
+            self.get_logger().warning(sentence)
         self.values = declared_parameters.read(self, table)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._faults = FaultLog(self.get_logger())
@@ -61,13 +69,21 @@ class ManagedNode(LifecycleNode, ABC):
             self._publish_diagnostics,
             clock=Clock(clock_type=ClockType.STEADY_TIME),
         )
-        self._answer_impossible_transitions()
+        self._serve_transitions()
 
     # What a subclass does
 
+    def prepare(self) -> Any:
+        """Make what takes long and needs ``values``, such as a model; in a thread of its own."""
+        return None
+
     @abstractmethod
-    def configure(self) -> None:
-        """Make what needs the parameters: models, publishers; :meth:`free` undoes it."""
+    def configure(self, prepared: Any) -> None:
+        """Make what else needs the parameters, such as publishers; :meth:`free` undoes it.
+
+        Args:
+            prepared: what :meth:`prepare` has made.
+        """
 
     @abstractmethod
     def activate(self) -> None:
@@ -91,22 +107,55 @@ class ManagedNode(LifecycleNode, ABC):
 
     # Lifecycle
 
-    def start(self) -> None:
-        """Configure and activate unless the parameter ``autostart`` says otherwise."""
+    async def start(self) -> None:
+        """Configure and activate unless the parameter ``autostart`` says otherwise.
+
+        A task for the executor of this node.
+        """
         if not self.values.autostart:
             self.get_logger().info(
                 "unconfigured: autostart is false, waiting for lifecycle requests"
             )
-        elif self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            return
+        await self._prepare_aside()
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
+
+    async def _prepare_aside(self) -> None:
+        """Run :meth:`prepare` while services, diagnostics and parameters are served."""
+        self._state = "configuring"  # for rcl it is unconfigured until all is prepared
+        executor, done = self.executor, task.Future()
+        pool = ThreadPoolExecutor(1, f"configure {self.get_name()}")
+        self._preparation = pool.submit(self.prepare)
+        pool.shutdown(wait=False)
+
+        def wake(_: Future[Any]) -> None:
+            done.set_result(None)
+            executor.wake()
+
+        self._preparation.add_done_callback(wake)
+        await done
+
+    def wait_until_prepared(self) -> None:
+        """Wait for :meth:`prepare` if it is at work; in whatever thread."""
+        if self._preparation is not None and not self._preparation.done():
+            self.get_logger().info("stops as soon as the model is loaded")
+            wait([self._preparation])
+
+    def _prepared(self) -> Any:
+        """What :meth:`prepare` has made or raised, now if it did not before."""
+        preparation, self._preparation = self._preparation, None
+        return self.prepare() if preparation is None else preparation.result()
 
     def on_configure(self, state: State) -> TransitionCallbackReturn:
         """See :meth:`configure`."""
-        result = self._attempt(self.configure)
+        result = self._attempt(lambda: self.configure(self._prepared()))
         if result == TransitionCallbackReturn.SUCCESS:
             self._state = "inactive"
             return super().on_configure(state)
+        self._state = "unconfigured"
         self.free()
+        self.get_logger().error("stays unconfigured: mend this, then configure and activate again")
         return result
 
     def on_activate(self, state: State) -> TransitionCallbackReturn:
@@ -146,6 +195,7 @@ class ManagedNode(LifecycleNode, ABC):
 
     def destroy_node(self) -> None:
         """Free everything, then destroy the node."""
+        self.wait_until_prepared()
         self._free_all()
         super().destroy_node()
 
@@ -168,16 +218,23 @@ class ManagedNode(LifecycleNode, ABC):
         self._problem = ""
         return TransitionCallbackReturn.SUCCESS
 
-    def _answer_impossible_transitions(self) -> None:
-        """Before Kilted rclpy lets them end the process (github.com/ros2/rclpy/issues/1209)."""
+    def _serve_transitions(self) -> None:
+        """Have the service prepare aside and answer what rcl refuses."""
         service = next(s for s in self.services if s.srv_type is ChangeState)
         change_state = service.callback
 
-        def answer(
+        async def answer(
             request: ChangeState.Request, response: ChangeState.Response
         ) -> ChangeState.Response:
+            if self._state == "configuring":
+                self.get_logger().warning("no transition while the node is configuring: try again")
+                response.success = False
+                return response
+            if self._state == "unconfigured" and _configures(request.transition):
+                await self._prepare_aside()
             try:
                 return change_state(request, response)
+            # Before Kilted rclpy lets it end the process (github.com/ros2/rclpy/issues/1209).
             except rclpy_implementation.RCLError as error:
                 self.get_logger().warning(
                     f"no transition {request.transition.id} from lifecycle state {self._state}: "
@@ -187,6 +244,9 @@ class ManagedNode(LifecycleNode, ABC):
                 return response
 
         service.callback = answer
+        # While it waits, the others of its group would, too.
+        service.callback_group = MutuallyExclusiveCallbackGroup()
+        service.callback_group.add_entity(service)
 
     # Parameters, messages
 
@@ -232,3 +292,10 @@ class ManagedNode(LifecycleNode, ABC):
                 values=[("state", self._state), *values],
             )
         )
+
+
+def _configures(transition: Transition) -> bool:
+    """A request of the transition configure; a label comes before the id, as for rclpy."""
+    if transition.label:
+        return bool(transition.label == "configure")
+    return bool(transition.id == Transition.TRANSITION_CONFIGURE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -70,12 +71,15 @@ class ProjectionNode(ManagedNode):
 
     # Lifecycle
 
-    def configure(self) -> None:
-        """Listen to transforms, create the publisher."""
-        transforms = make_transforms(self, self.values)
+    def configure(self, prepared: None) -> None:
+        """Create the publisher, listen to transforms."""
         publisher = self.create_lifecycle_publisher(
             Image, "sparse_depth", output_profile(self.values)
         )
+        with ExitStack() as made:
+            made.callback(self.destroy_lifecycle_publisher, publisher)
+            transforms = make_transforms(self, self.values)
+            made.pop_all()
         projector = CloudProjector(self.values, transforms)
         self._configured = Configured(transforms, projector, publisher)
         self._camera_infos = 0

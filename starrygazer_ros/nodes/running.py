@@ -12,6 +12,7 @@ import rclpy
 from rclpy.exceptions import NameValidationException, ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 
 from starrygazer_ros.nodes.managed import ManagedNode
 
@@ -39,9 +40,6 @@ def run(makers: Iterable[Callable[[], ManagedNode]], stop: threading.Event) -> i
             except (NameValidationException, ParameterException, ValueError) as error:
                 print(f"refused to start: {error}", file=sys.stderr)
                 return 1
-            for node in nodes:
-                if not stop.is_set():
-                    node.start()
             return _spin_until(stop, nodes)
     finally:
         rclpy.try_shutdown()
@@ -58,12 +56,12 @@ def _refuse_namesakes(nodes: list[ManagedNode]) -> None:
 
 
 def _spin_until(stop: threading.Event, nodes: list[ManagedNode]) -> int:
-    """A thread per node, so that none waits for another one that loads its model."""
+    """Start the nodes and spin a thread per node, so that none waits for another one."""
     failed = threading.Event()
 
-    def spin(executor: SingleThreadedExecutor) -> None:
+    def spin(executor: SingleThreadedExecutor, stopped: Future[None]) -> None:
         try:
-            executor.spin()
+            executor.spin_until_future_complete(stopped)
         except ExternalShutdownException:
             pass
         except BaseException:
@@ -72,15 +70,18 @@ def _spin_until(stop: threading.Event, nodes: list[ManagedNode]) -> int:
         finally:
             stop.set()
 
-    executors = [SingleThreadedExecutor() for _ in nodes]
-    threads = [threading.Thread(target=spin, args=(executor,)) for executor in executors]
-    for node, executor, thread in zip(nodes, executors, threads, strict=True):
-        executor.add_node(node)
-        thread.name = f"executor of {node.get_fully_qualified_name()}"
-        thread.start()
-    stop.wait()
-    for executor in executors:
-        executor.shutdown()
-    for thread in threads:
-        thread.join()
+    with ExitStack() as at_end:
+        for node in nodes:
+            executor, stopped = SingleThreadedExecutor(), Future()
+            name = f"executor of {node.get_fully_qualified_name()}"
+            thread = threading.Thread(target=spin, args=(executor, stopped), name=name)
+            executor.add_node(node)
+            executor.create_task(node.start)
+            thread.start()
+            # Last comes first: an executor must not be shut down while it spins or may be woken.
+            at_end.callback(executor.shutdown)
+            at_end.callback(node.wait_until_prepared)
+            at_end.callback(thread.join)
+            at_end.callback(stopped.set_result, None)
+        stop.wait()
     return int(failed.is_set())
