@@ -23,10 +23,11 @@ export AMENT_PREFIX_PATH := $(VENV)
 export ROS_DISTRO := $(ROS)
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 
-.PHONY: gpu-check help demo test test-integration test-gpu-code test-training train-default train-accurate data-given bench docs clean
+.PHONY: gpu-check help demo node test test-integration test-gpu-code test-training train-default train-accurate data-given bench docs clean
 
 help:
 	@echo "make demo   complete a real photograph's depth over ROS 2; results in demo_output/; DEMO='--frames 10': fewer of 60, DEMO='--bag OUT': write a rosbag2"
+	@echo "make node NODE='--ros-args -r image:=TOPIC ...'  the node alone, for sensors on the network"
 	@echo "make test   lint, types, unit and integration tests; ROS=jazzy: on ROS 2 Jazzy instead of Kilted"
 	@echo "make test-gpu-code  tests of the TensorRT and OpenVINO back ends without a GPU, in .venv-gpu-code"
 	@echo "make test-training  tests of training/, with PyTorch in .venv-training"
@@ -39,6 +40,11 @@ help:
 
 demo: $(READY)
 	@$(VENV)/bin/python -m demo $(DEMO)
+
+# Its name before Kilted.
+node: export $(if $(filter jazzy,$(ROS)),FASTRTPS,FASTDDS)_DEFAULT_PROFILES_FILE ?= $(CURDIR)/config/fastdds_large_images.xml
+node: $(READY)
+	@$(VENV)/bin/python -m starrygazer_ros.nodes.completion_node $(NODE)
 
 test: $(READY)
 	$(VENV)/bin/ruff check .

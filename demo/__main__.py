@@ -124,7 +124,10 @@ def _report(run: Run, completer: DepthCompleter, output: Path) -> dict[str, Any]
         raise DemoError(f"no frame was completed; see {output / 'node.log'}")
     report.draw(exchange, pan, output)
     errors, scored = report.score(
-        exchange, pan, completer, lambda stamps: tqdm(stamps, desc="scoring", unit="frame")
+        exchange,
+        pan,
+        completer,
+        lambda stamps: tqdm(stamps, desc="scoring", unit="frame", disable=None),
     )
     summary = report.summarise(run.counts(), errors, scored, exchange)
     text = json.dumps(summary, indent=2) + "\n"

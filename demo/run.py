@@ -86,7 +86,7 @@ class Run:
             ) as node,
         ):
             services = {"recorder": recorder, "node": node}
-            with tqdm(total=self.frames, desc="playing", unit="frame") as bar:
+            with tqdm(total=self.frames, desc="playing", unit="frame", disable=None) as bar:
                 try:
                     with _process(
                         "demo.player", [*frames, *listeners, *at], self._log("player"), environment
