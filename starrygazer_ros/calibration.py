@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from starrygazer_ros.camera_models import image_size, sensor_to_image
 from starrygazer_ros.completion import Intrinsics
-from starrygazer_ros.matching import stamp_of
+from starrygazer_ros.headers import frame_of, plain_frame, stamp_of
 from starrygazer_ros.messages import (
     MessageError,
     UnusableCameraInfoError,
@@ -138,7 +138,7 @@ class CalibrationCache:
         self.received += 1
         calibration = of_image(camera_info)
         size = image_size(camera_info)
-        key = (camera_info.header.frame_id, *size, camera_info.width, camera_info.height)
+        key = (frame_of(camera_info), *size, camera_info.width, camera_info.height)
         with self._lock:
             changes = self._changes.pop(key, None) or _Changes()
             changes.add(stamp_of(camera_info), calibration)
@@ -167,7 +167,7 @@ class CalibrationCache:
             of_frame = [
                 (key[1:3], key[3:5], changes.at(stamp))
                 for key, changes in reversed(self._changes.items())
-                if key[0] == frame_id
+                if key[0] == plain_frame(frame_id)
             ]
             others = list(self._changes)
         for size, _, calibration in of_frame:

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from starrygazer_ros.calibration import MissingCameraInfoError
 from starrygazer_ros.camera_models import camera_from_message
 from starrygazer_ros.completion.cameras import Camera
-from starrygazer_ros.completion.motion import Sweep, SweepAccumulator, Trajectory
+from starrygazer_ros.completion.motion import Sweep, Trajectory, together
 from starrygazer_ros.completion.projection import Projection, project
-from starrygazer_ros.matching import NANOSECONDS, stamp_of
+from starrygazer_ros.headers import NANOSECONDS, stamp_of
 from starrygazer_ros.messages import MessageError
-from starrygazer_ros.point_clouds import PointCloud, points_from_message
+from starrygazer_ros.point_clouds import points_from_message
 from starrygazer_ros.projection_parameters import TF, CloudParameters
+from starrygazer_ros.sweep_history import ReceivedCloud, SweepHistory
 from starrygazer_ros.synchronization import LARGEST_REORDERING, NegativeStampError
 from starrygazer_ros.transforms import FixedTransform, Transforms
 
@@ -39,17 +40,20 @@ class ProjectedCloud:
     Attributes:
         frame_id: optical frame of the camera.
         projection: the sparse depth and what became of the points.
+        doubts: why earlier sweeps are not in it, each told once.
     """
 
     frame_id: str
     projection: Projection
+    doubts: tuple[MessageError, ...] = ()
 
 
 class CloudProjector:
     """PointCloud2 to sparse depth.
 
-    :meth:`project` is used by one thread at a time and may wait for a transform; all else is called
-    by any thread.
+    Every cloud is given to :meth:`receive` as it arrives, those that are wanted to :meth:`project`,
+    which is used by one thread at a time and may wait for a transform. All else is called by any
+    thread.
 
     Args:
         values: how clouds are projected.
@@ -64,8 +68,7 @@ class CloudProjector:
         self._values = values
         self._transforms = transforms
         self._calibration: tuple[CameraInfo, bool, Camera] | None = None
-        self._sweeps = SweepAccumulator(1)
-        self._sweeps_of: tuple[int, str, str] | None = None
+        self._sweeps = SweepHistory()
         self._newest: int | None = None
 
     def store(self, camera_info: CameraInfo) -> None:
@@ -85,6 +88,20 @@ class CloudProjector:
         self._values = values
         if values.extrinsics_source != TF:
             self._transforms = fixed_transform(values)
+
+    def start(self) -> None:
+        """Let :meth:`project` wait for transforms, as it may from the beginning."""
+        self._transforms.may_wait(True)
+
+    def stop(self) -> None:
+        """End the wait of :meth:`project` and forget the clouds so far."""
+        self._transforms.may_wait(False)
+        self._sweeps.clear()
+
+    def receive(self, message: PointCloud2) -> None:
+        """A cloud arrived, which later ones are projected with if ``sweeps.count`` says so."""
+        if self._values.sweeps_count > 1:
+            self._sweeps.add(message, self._values.sweeps_count)
 
     def project(self, message: PointCloud2, wait: bool = True) -> ProjectedCloud:
         """Sparse depth of a cloud.
@@ -107,11 +124,10 @@ class CloudProjector:
                 f"the cloud has a stamp of {message.header.stamp.sec} s: set header.stamp in the "
                 "publisher from the node's clock"
             )
-        cloud = points_from_message(message, values.sweeps_compensate_motion)
         stamp, frame = stamp_of(message), message.header.frame_id
         self._watch_time(stamp)
         extrinsics = self._transforms.lookup(camera_frame, frame, stamp, values.extrinsics_timeout)
-        points, origins = self._in_one_place(cloud, stamp, frame, values)
+        points, origins, doubts = self._in_one_place(message, values)
         projection = project(
             points,
             camera,
@@ -127,7 +143,7 @@ class CloudProjector:
                 f"'{camera_frame}' ({projection.in_range} are within the range): check the "
                 "extrinsics; the optical frame has z forward, x right and y down"
             )
-        return ProjectedCloud(camera_frame, projection)
+        return ProjectedCloud(camera_frame, projection, doubts)
 
     def _camera(self, values: CloudParameters) -> tuple[str, Camera]:
         """Optical frame and model of the camera."""
@@ -142,23 +158,61 @@ class CloudProjector:
         return values.camera_frame or camera_info.header.frame_id, camera
 
     def _in_one_place(
-        self, cloud: PointCloud, stamp: int, frame: str, values: CloudParameters
-    ) -> tuple[NDArray[np.floating], NDArray[np.floating] | None]:
-        """Points of the cloud, and of those before, from where the LiDAR is at its stamp."""
-        points, fixed = cloud.points, values.sweeps_fixed_frame
-        if cloud.times is not None:
-            trajectory = self._trajectory(cloud.times, stamp, frame, values)
-            points = trajectory.to_one_moment(points, cloud.times, 0.0)
+        self, message: PointCloud2, values: CloudParameters
+    ) -> tuple[NDArray[np.floating], NDArray[np.floating] | None, tuple[MessageError, ...]]:
+        """Points of a cloud, and of those before it, from where the LiDAR is at its stamp.
+
+        Returns:
+            points, where each was measured from or ``None`` if from there, and why earlier clouds
+            are missing.
+        """
         if values.sweeps_count == 1:
-            self._sweeps.clear()
-            return points, None
-        if self._sweeps_of != (values.sweeps_count, fixed, frame):
-            self._sweeps = SweepAccumulator(values.sweeps_count)
-            self._sweeps_of = values.sweeps_count, fixed, frame
+            return self._points(message, values), None, ()
+        sweeps, doubts = [], []
+        *earlier, now = self._sweeps.before(message, values.sweeps_count)
+        for cloud in earlier:
+            known = cloud.sweep
+            try:
+                sweeps.append(self._sweep(cloud, values))
+            except MessageError as error:
+                if error is not known:
+                    doubts.append(error)
+        points, origins = together([*sweeps, self._sweep(now, values)])
+        return points, origins, tuple(doubts)
+
+    def _sweep(self, cloud: ReceivedCloud, values: CloudParameters) -> Sweep:
+        """Points and pose of a cloud, made once.
+
+        Raises:
+            MessageError: it has none; the same error again.
+        """
+        by = values.sweeps_fixed_frame, values.sweeps_compensate_motion
+        if cloud.sweep is None or cloud.by != by:
+            cloud.by = by
+            try:
+                cloud.sweep = self._made(cloud.message, values)
+            except MessageError as error:
+                # Without the time to wait its transform may still come.
+                cloud.sweep = error if values.extrinsics_timeout > 0 else None
+                raise
+        if isinstance(cloud.sweep, MessageError):
+            raise cloud.sweep
+        return cloud.sweep
+
+    def _made(self, message: PointCloud2, values: CloudParameters) -> Sweep:
+        points, fixed = self._points(message, values), values.sweeps_fixed_frame
+        frame, stamp = message.header.frame_id, stamp_of(message)
         pose = self._transforms.lookup(fixed, frame, stamp, values.extrinsics_timeout)
-        # A view would keep the whole message.
-        kept = np.array(points) if points.base is not None else points
-        return self._sweeps.add(Sweep(kept, pose, stamp))
+        return Sweep(points, pose)
+
+    def _points(self, message: PointCloud2, values: CloudParameters) -> NDArray[np.floating]:
+        """Points of a cloud from where the LiDAR was at its stamp."""
+        cloud = points_from_message(message, values.sweeps_compensate_motion)
+        if cloud.times is None:
+            return cloud.points
+        stamp, frame = stamp_of(message), message.header.frame_id
+        trajectory = self._trajectory(cloud.times, stamp, frame, values)
+        return trajectory.to_one_moment(cloud.points, cloud.times, 0.0)
 
     def _trajectory(
         self, times: NDArray[np.float64], stamp: int, frame: str, values: CloudParameters
@@ -185,7 +239,6 @@ class CloudProjector:
         if self._newest is not None and stamp < self._newest - LARGEST_REORDERING:
             self.time_jumps += 1
             self._transforms.clear()
-            self._sweeps.clear()
             self._newest = None
         self._newest = stamp if self._newest is None else max(stamp, self._newest)
 

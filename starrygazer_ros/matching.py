@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from starrygazer_ros.headers import NANOSECONDS, stamp_of
 
 try:
     import message_filters
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from sensor_msgs.msg import Image
 
 IMAGE, SPARSE_DEPTH = 0, 1
-NANOSECONDS = 10**9
 SMALLEST_SLOP = 1e-9
 EXACT, APPROXIMATE, LATEST = POLICIES = ("exact", "approximate", "latest")
 
@@ -238,9 +239,3 @@ def make_matcher(rule: Rule, on_pair: OnPair, on_drop: OnDrop, of_ros: bool = Tr
     slop = max(rule.slop, SMALLEST_SLOP) if rule.policy == APPROXIMATE else SMALLEST_SLOP
     kind = MessageFiltersMatcher if message_filters and of_ros else PrivateMatcher
     return kind(Rule(rule.policy, slop, rule.queue_size), on_pair, on_drop)
-
-
-def stamp_of(message: Any) -> int:
-    """Stamp of a message in nanoseconds."""
-    stamp = message.header.stamp
-    return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starrygazer_ros.calibration import CalibrationCache, MissingCameraInfoError
-from starrygazer_ros.cloud_projector import CloudProjector
+from starrygazer_ros.cloud_projector import CloudProjector, ProjectedCloud
 from starrygazer_ros.completion import SizeMismatchError, seen_by
-from starrygazer_ros.completion.projection import Projection
-from starrygazer_ros.matching import stamp_of
+from starrygazer_ros.headers import frame_of, stamp_of
 from starrygazer_ros.messages import MessageError
 
 
@@ -33,14 +32,14 @@ class PairArrays:
         sparse_depth: float32 [H, W] metres, 0 = none.
         hidden: points of a cloud that the camera cannot see from its place and that are left out.
         timings: seconds per stage, ``convert`` and with a cloud ``projection``.
-        doubt: why the depth may be wrong although it can be completed, ``None`` if there is none.
+        doubts: why the depth may be wrong although it can be completed.
     """
 
     image: NDArray[np.uint8]
     sparse_depth: NDArray[np.float32]
     hidden: int = 0
     timings: Mapping[str, float] = field(default_factory=dict)
-    doubt: MessageError | None = None
+    doubts: tuple[MessageError, ...] = ()
 
 
 class PairReader:
@@ -86,18 +85,21 @@ class PairReader:
         pixels = self._read_image(image)
         if self.projector is not None:
             converted = time.perf_counter()
-            projection = self._project(pixels, image, sparse_depth, self.projector, wait)
+            projected = self._project(pixels, image, sparse_depth, self.projector, wait)
+            projection = projected.projection
             timings = {
                 "convert": converted - started,
                 "projection": time.perf_counter() - converted,
             }
-            return PairArrays(pixels, projection.depth, projection.hidden, timings)
+            return PairArrays(
+                pixels, projection.depth, projection.hidden, timings, projected.doubts
+            )
         assert self._read_sparse_depth is not None
         depths = self._read_sparse_depth(sparse_depth)
         if depths.shape != pixels.shape[:2]:
             depths = self._resized(depths, sparse_depth, pixels.shape, image)
         timings = {"convert": time.perf_counter() - started}
-        return PairArrays(pixels, depths, timings=timings, doubt=_doubt(image, sparse_depth))
+        return PairArrays(pixels, depths, timings=timings, doubts=_doubts(image, sparse_depth))
 
     def _project(
         self,
@@ -106,20 +108,20 @@ class PairReader:
         cloud: Any,
         projector: CloudProjector,
         wait: bool,
-    ) -> Projection:
+    ) -> ProjectedCloud:
         """Sparse depth of a cloud in the pixels of an image, by that image's calibration."""
         height, width, _ = pixels.shape
         header = image.header
         calibration = self.calibrations.find(header.frame_id, width, height, stamp_of(image))
         projector.store(calibration.camera_info)
-        projection = projector.project(cloud, wait).projection
-        if projection.depth.shape != (height, width):
-            rows, columns = projection.depth.shape
+        projected = projector.project(cloud, wait)
+        if projected.projection.depth.shape != (height, width):
+            rows, columns = projected.projection.depth.shape
             raise SizeMismatchError(
                 f"camera_info describes an image of {columns}x{rows} by its binning and region of "
                 f"interest, the image is {width}x{height}: correct it in the camera driver"
             )
-        return projection
+        return projected
 
     def _resized(
         self,
@@ -145,13 +147,14 @@ class PairReader:
         return seen_by(depths, own.intrinsics, of_image.intrinsics)
 
 
-def _doubt(image: Any, sparse_depth: Any) -> OtherFrameError | None:
+def _doubts(image: Any, sparse_depth: Any) -> tuple[OtherFrameError, ...]:
     """What the frames of a pair say against it; an empty one says nothing."""
-    of_image, of_sparse = (m.header.frame_id.lstrip("/") for m in (image, sparse_depth))
+    of_image, of_sparse = frame_of(image), frame_of(sparse_depth)
     if not of_image or not of_sparse or of_image == of_sparse:
-        return None
-    return OtherFrameError(
+        return ()
+    error = OtherFrameError(
         f"sparse depth is in frame '{of_sparse}', the image in '{of_image}', yet it is used as if "
         "its pixels were those of the image: project it into the image (of a depth camera, publish "
         "the aligned depth), or give it the image's frame_id if it is"
     )
+    return (error,)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from starrygazer_ros.headers import NANOSECONDS
 from starrygazer_ros.messages import MessageError, TruncatedDataError
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import PointCloud2, PointField
 
-NANOSECONDS = 10**9
 AXES = ("x", "y", "z")
 # Time of each point, by the names that LiDAR drivers give it.
 TIME_FIELDS = ("time", "t", "timestamp", "time_stamp", "offset_time")

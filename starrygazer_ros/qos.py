@@ -15,8 +15,8 @@ from rclpy.qos import (
 )
 
 from starrygazer_ros.common_parameters import BEST_EFFORT, RELIABLE, CommonParameters
+from starrygazer_ros.headers import NANOSECONDS
 
-NANOSECONDS = 10**9
 LONGEST_DEADLINE = 2.0**31 - 1  # s
 _RELIABILITIES = {
     BEST_EFFORT: ReliabilityPolicy.BEST_EFFORT,

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from starrygazer_ros.headers import NANOSECONDS, stamp_of
 from starrygazer_ros.matching import (
     IMAGE,
     LATEST,
-    NANOSECONDS,
     SPARSE_DEPTH,
     LatestMatcher,
     Matcher,
     OnPair,
     Rule,
     make_matcher,
-    stamp_of,
 )
 from starrygazer_ros.messages import MessageError
 

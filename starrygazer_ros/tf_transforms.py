@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import numpy as np
 from numpy.typing import NDArray
-from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
 
 from starrygazer_ros.cloud_projector import fixed_transform
 from starrygazer_ros.completion import CompletionError
+from starrygazer_ros.headers import NANOSECONDS, plain_frame
 from starrygazer_ros.projection_parameters import TF, CloudParameters
 from starrygazer_ros.transforms import (
-    NANOSECONDS,
     TransformError,
     Transforms,
     matrix_of,
     require_frames,
 )
+
+POLL_PERIOD = 0.01  # s between two looks for a transform
 
 
 class MissingTf2Error(CompletionError):
@@ -46,26 +50,35 @@ class TfTransforms:
                 "the pose of the LiDAR in the camera's optical frame"
             ) from error
         self._not_there = tf2_ros.TransformException
+        self._hurry = threading.Event()
         # Without the node, whose clock would call a handler that fails when time goes back.
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node)
 
     def lookup(self, target: str, source: str, stamp: int, timeout: float) -> NDArray[np.float64]:
         """See :class:`Transforms`."""
+        target, source = plain_frame(target), plain_frame(source)
         require_frames(target, source)
         if target == source:
             return np.eye(4)
-        try:
-            found = self._buffer.lookup_transform(
-                target, source, Time(nanoseconds=stamp), Duration(seconds=timeout)
-            ).transform
-        except self._not_there as error:
-            raise TransformError(
-                f"no transform from '{source}' to '{target}' at {stamp / NANOSECONDS:.3f} s within "
-                f"{timeout:g} s ({error}): publish it on /tf or /tf_static, or set "
-                "extrinsics.source to parameter"
-            ) from error
-        return matrix_of(found)
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                found = self._buffer.lookup_transform(target, source, Time(nanoseconds=stamp))
+            except self._not_there as error:
+                # Not tf2's own wait, which nothing can end.
+                if time.monotonic() < end and not self._hurry.wait(POLL_PERIOD):
+                    continue
+                raise TransformError(
+                    f"no transform from '{source}' to '{target}' at {stamp / NANOSECONDS:.3f} s "
+                    f"within {timeout:g} s ({error}): publish it on /tf or /tf_static, or set "
+                    "extrinsics.source to parameter"
+                ) from error
+            return matrix_of(found.transform)
+
+    def may_wait(self, may: bool) -> None:
+        """See :class:`Transforms`."""
+        (self._hurry.clear if may else self._hurry.set)()
 
     def clear(self) -> None:
         """See :class:`Transforms`; static ones stay."""

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from starrygazer_ros.messages import MessageError
 
-NANOSECONDS = 10**9
-
 
 class TransformError(MessageError):
     """A transform is not there, or not at the time of the message."""
@@ -34,6 +32,9 @@ class Transforms(Protocol):
             TransformError: it is not known.
         """
 
+    def may_wait(self, may: bool) -> None:
+        """Let :meth:`lookup` wait; or not, and end the wait of one that does."""
+
     def clear(self) -> None:
         """Forget what was received, because time has gone back."""
 
@@ -55,6 +56,9 @@ class FixedTransform:
     def lookup(self, target: str, source: str, stamp: int, timeout: float) -> NDArray[np.float64]:
         """See :class:`Transforms`."""
         return self._matrix
+
+    def may_wait(self, may: bool) -> None:
+        """See :class:`Transforms`; there is nothing to wait for."""
 
     def clear(self) -> None:
         """See :class:`Transforms`; there is nothing to forget."""

@@ -14,7 +14,7 @@ from sensor_msgs.msg import CameraInfo, PointCloud2, PointField
 from starrygazer_ros.calibration import MissingCameraInfoError
 from starrygazer_ros.cloud_projector import CloudProjector, NoPointsInImageError
 from starrygazer_ros.messages import UnusableCameraInfoError
-from starrygazer_ros.point_clouds import PointTimeError
+from starrygazer_ros.point_clouds import PointFieldError, PointTimeError
 from starrygazer_ros.projection_parameters import CloudParameters
 from starrygazer_ros.synchronization import NegativeStampError
 from starrygazer_ros.transforms import TransformError
@@ -43,6 +43,9 @@ class Driving:
         if target == "nowhere":
             raise TransformError("no transform")
         return TO_OPTICAL
+
+    def may_wait(self, may):
+        self.waits = may
 
     def clear(self):
         self.cleared += 1
@@ -97,7 +100,8 @@ def projector(values=VALUES, transforms=None):
 
 
 def depth_of(made, message):
-    """Depth by (row, column)."""
+    """Depth by (row, column) of a cloud that has just arrived."""
+    made.receive(message)
     depth = made.project(message).projection.depth
     return {(int(v), int(u)): round(float(depth[v, u]), 3) for v, u in np.argwhere(depth)}
 
@@ -178,12 +182,61 @@ def test_sweeps_are_projected_together_from_where_the_lidar_is():
     assert len(depth_of(made, cloud([(10, 1, 0)], START + SECOND // 5))) == 2
 
 
+def test_sweeps_that_found_no_image_are_projected_with_later_ones():
+    made = projector(replace(MOVING, sweeps_count=3), Driving(speed=20.0))
+    made.receive(cloud([(50.0, 0, 0)], START - SECOND // 10))
+    made.receive(cloud([(30.0, 0, 0)]))
+    now, later = (cloud([(10, -y, 0)], START + y * SECOND // 10) for y in (1, 2))
+    made.receive(later)  # which arrives before the one before it is projected
+    assert depth_of(made, now) == {(20, 50): 10, (20, 40): 28}
+    assert len(depth_of(made, later)) == 3
+
+
+def test_a_sweep_is_made_once_and_one_that_cannot_be_is_told_once():
+    transforms = Driving()
+    made = projector(replace(MOVING, sweeps_count=4), transforms)
+    bad = cloud([(30, 0, 0)])
+    bad.fields[0].name = "a"
+    made.receive(bad)
+    told = []
+    for index in range(1, 4):
+        message = cloud([(10, -index, 0)], START + index)
+        made.receive(message)
+        told.append([type(error) for error in made.project(message).doubts])
+    assert told == [[PointFieldError], [], []]
+    asked = [stamp - START for target, _, stamp, _ in transforms.asked if target == "odom"]
+    assert asked == [1, 2, 3]
+
+
+def test_a_transform_that_was_not_waited_for_is_looked_for_again():
+    transforms = Driving()
+    made = projector(replace(MOVING, sweeps_fixed_frame="nowhere"), transforms)
+    clouds = [cloud([(10, -i, 0)], START + i) for i in range(2)]
+    for message in clouds:
+        made.receive(message)
+    with pytest.raises(TransformError):
+        made.project(clouds[1], wait=False)
+    made.change(MOVING)
+    assert len(depth_of(made, clouds[1])) == 2
+
+
 def test_a_cloud_that_several_images_get_keeps_the_sweeps_before_it():
     made = projector(MOVING, Driving(speed=20.0))
-    made.project(cloud([(30.0, 0, 0)]))
+    made.receive(cloud([(30.0, 0, 0)]))
     message = cloud([(10, -1, 0)], START + SECOND // 10)
     for _ in range(2):
         assert depth_of(made, message) == {(20, 50): 10, (20, 40): 28}
+
+
+def test_forgets_the_sweeps_and_waits_no_more_when_it_is_stopped():
+    transforms = Driving()
+    made = projector(MOVING, transforms)
+    made.receive(cloud([(30, 0, 0)]))
+    made.stop()
+    assert not transforms.waits
+    made.start()
+    assert transforms.waits
+    assert depth_of(made, cloud([(10, -1, 0)], START + 1)) == {(20, 50): 10}
 
 
 def test_waits_for_a_transform_only_if_it_may():
@@ -197,24 +250,16 @@ def test_waits_for_a_transform_only_if_it_may():
 
 def test_a_sweep_of_another_lidar_starts_anew():
     made = projector(MOVING)
-    made.project(cloud([(30, 0, 0)]))
+    made.receive(cloud([(30, 0, 0)]))
     message = cloud([(10, -1, 0)], START + 1, frame="rear_lidar")
     assert depth_of(made, message) == {(20, 50): 10}
-
-
-def test_sweeps_outlive_the_data_of_their_message():
-    made = projector(MOVING)
-    message = cloud([(30, 0, 0)])
-    made.project(message)
-    np.frombuffer(message.data, np.uint8)[:] = 0
-    assert (20, 40) in depth_of(made, cloud([(10, -1, 0)], START + 1))
 
 
 def test_time_that_goes_back_forgets_sweeps_and_transforms():
     transforms = Driving()
     made = projector(MOVING, transforms)
-    made.project(cloud([(30, 0, 0)], START + SECOND))
-    made.project(cloud([(30, 0, 0)], START + SECOND - SECOND // 10))  # overtaken, no restart
+    depth_of(made, cloud([(30, 0, 0)], START + SECOND))
+    depth_of(made, cloud([(30, 0, 0)], START + SECOND - SECOND // 10))  # overtaken, no restart
     assert (made.time_jumps, transforms.cleared) == (0, 0)
     assert depth_of(made, cloud([(10, -1, 0)], START)) == {(20, 50): 10}
     assert (made.time_jumps, transforms.cleared) == (1, 1)

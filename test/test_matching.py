@@ -12,7 +12,8 @@ pytest.importorskip("sensor_msgs", reason="sensor_msgs is needed: see requiremen
 from sensor_msgs.msg import Image
 
 from starrygazer_ros import matching
-from starrygazer_ros.matching import IMAGE, NANOSECONDS, SPARSE_DEPTH, Rule, stamp_of
+from starrygazer_ros.headers import NANOSECONDS, stamp_of
+from starrygazer_ros.matching import IMAGE, SPARSE_DEPTH, Rule
 
 MILLISECOND = 10**6
 SEEDS = range(12)

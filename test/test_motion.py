@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from starrygazer_ros.completion.motion import Sweep, SweepAccumulator, Trajectory
+from starrygazer_ros.completion.motion import Sweep, Trajectory, together
 from starrygazer_ros.completion.projection import moved
 
 
@@ -102,38 +102,15 @@ def test_refuses_poses_that_are_no_trajectory():
         Trajectory(np.empty(0), np.empty((0, 4, 4)))
 
 
-def test_accumulated_sweeps_lie_where_the_world_is_and_know_where_they_were_measured():
-    accumulator = SweepAccumulator(2)
+def test_sweeps_lie_where_the_world_is_and_know_where_they_were_measured():
     world = points(dtype=np.float32)
-    poses = [pose((0, 0, 0.1 * i), (i, -0.5 * i, 0.1)) for i in range(3)]
-    for stamp, there in enumerate(poses):
-        measured = moved(world, np.linalg.inv(there))
-        gathered, origins = accumulator.add(Sweep(measured, there, stamp))
+    poses = [pose((0, 0, 0.1 * i), (i, -0.5 * i, 0.1)) for i in range(2)]
+    sweeps = [Sweep(moved(world, np.linalg.inv(there)), there) for there in poses]
+    gathered, origins = together(sweeps)
     assert gathered.shape == origins.shape == (400, 3)
     assert gathered.dtype == origins.dtype == np.float32
     for part in (gathered[:200], gathered[200:]):
-        np.testing.assert_allclose(part, measured, atol=1e-4)
-    place = (np.linalg.inv(poses[2]) @ poses[1])[:3, 3]
+        np.testing.assert_allclose(part, sweeps[-1].points, atol=1e-4)
+    place = (np.linalg.inv(poses[1]) @ poses[0])[:3, 3]
     np.testing.assert_allclose(origins[:200], np.tile(place, (200, 1)), atol=1e-5)
     np.testing.assert_array_equal(origins[200:], 0)
-
-
-def test_time_that_goes_back_starts_anew():
-    accumulator = SweepAccumulator(5)
-    accumulator.add(Sweep(points(10), HERE, 90))
-    accumulator.add(Sweep(points(10), HERE, 100))
-    assert len(accumulator.add(Sweep(points(10), HERE, 50))[0]) == 10
-    accumulator.clear()
-    assert len(accumulator.add(Sweep(points(7), HERE, 200))[0]) == 7
-
-
-def test_a_sweep_that_comes_again_counts_once_and_costs_no_other():
-    accumulator = SweepAccumulator(5)
-    accumulator.add(Sweep(points(7), HERE, 90))
-    for _ in range(2):
-        assert len(accumulator.add(Sweep(points(10), HERE, 100))[0]) == 17
-
-
-def test_refuses_to_accumulate_nothing():
-    with pytest.raises(ValueError, match="at least one"):
-        SweepAccumulator(0)

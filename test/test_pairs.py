@@ -85,9 +85,9 @@ def test_doubts_sparse_depth_of_another_frame(frame, doubted):
     depth = np.eye(HEIGHT, WIDTH, dtype=np.float32)
     arrays = PairReader(lambda _: IMAGE, lambda _: depth).read(message(), message(frame))
     assert arrays.sparse_depth is depth
-    assert isinstance(arrays.doubt, OtherFrameError) == doubted
+    assert [type(doubt) for doubt in arrays.doubts] == doubted * [OtherFrameError]
     if doubted:
-        assert "in frame 'depth', the image in 'camera'" in str(arrays.doubt)
+        assert "in frame 'depth', the image in 'camera'" in str(arrays.doubts[0])
 
 
 def test_a_cloud_is_projected_by_the_calibration_of_its_image():

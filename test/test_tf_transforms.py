@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is needed: see requirements/")
+
+from rclpy.time import Time
 
 from starrygazer_ros.tf_transforms import MissingTf2Error, TfTransforms
 from starrygazer_ros.transforms import TransformError, matrix
@@ -26,10 +30,11 @@ class Buffer:
 
     def __init__(self):
         self.asked, self.cleared = [], 0
+        self.late = 0  # so many times it knows nothing
 
-    def lookup_transform(self, target, source, time, timeout):
-        self.asked.append((target, source, time.nanoseconds, timeout.nanoseconds))
-        if (target, source) != ("camera", "lidar"):
+    def lookup_transform(self, target, source, time):
+        self.asked.append((target, source, time.nanoseconds))
+        if (target, source) != ("camera", "lidar") or len(self.asked) <= self.late:
             raise NoTransformError(f'"{source}" passed to lookupTransform does not exist.')
         return SimpleNamespace(
             transform=SimpleNamespace(
@@ -68,7 +73,7 @@ def test_tf_is_asked_for_the_stamp_of_the_cloud(tf2):
     np.testing.assert_allclose(found, matrix((1, 2, 3), (0, 0, HALF, HALF)))
     buffer = tf2.listeners[0].buffer
     assert tf2.listeners[0].node == "the node"
-    assert buffer.asked == [("camera", "lidar", STAMP, 250_000_000)]
+    assert buffer.asked == [("camera", "lidar", STAMP)]
     transforms.clear()
     assert buffer.cleared == 1
     transforms.destroy()
@@ -80,6 +85,31 @@ def test_a_frame_that_is_missing_is_named_with_what_to_do(tf2):
         TfTransforms(None).lookup("camera", "laser", STAMP, 0.1)
     for part in ("1700000000.250 s", "does not exist", "/tf_static", "within 0.1 s"):
         assert part in str(caught.value)
+
+
+def test_a_transform_that_comes_late_is_waited_for(tf2):
+    transforms = TfTransforms(None)
+    tf2.listeners[0].buffer.late = 3
+    assert transforms.lookup("/camera", "/lidar", STAMP, 5.0)[0, 3] == 1
+    tf2.listeners[0].buffer.late = 99
+    with pytest.raises(TransformError):
+        transforms.lookup("camera", "lidar", STAMP, 0.0)
+    assert len(tf2.listeners[0].buffer.asked) == 5
+
+
+def test_a_wait_can_be_ended(tf2):
+    transforms = TfTransforms(None)
+    threading.Timer(0.1, transforms.may_wait, [False]).start()
+    started = time.monotonic()
+    for _ in range(2):
+        with pytest.raises(TransformError):
+            transforms.lookup("camera", "laser", STAMP, 60.0)
+    assert time.monotonic() - started < 30
+    transforms.may_wait(True)
+    asked = len(tf2.listeners[0].buffer.asked)
+    with pytest.raises(TransformError):
+        transforms.lookup("camera", "laser", STAMP, 0.1)
+    assert len(tf2.listeners[0].buffer.asked) > asked + 2
 
 
 @pytest.mark.parametrize(("frames", "whose"), [(("camera", ""), "cloud"), (("", "lidar"), "info")])
@@ -105,4 +135,6 @@ def test_the_real_tf2_has_what_is_used_of_it():
     assert issubclass(tf2_ros.TransformException, Exception)
     for name in ("lookup_transform", "clear"):
         assert callable(getattr(tf2_ros.Buffer, name))
+    with pytest.raises(tf2_ros.TransformException):
+        tf2_ros.Buffer().lookup_transform("camera", "lidar", Time(nanoseconds=STAMP))
     assert callable(tf2_ros.TransformListener.unregister)

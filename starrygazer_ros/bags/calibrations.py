@@ -8,7 +8,7 @@ from typing import Any
 
 from starrygazer_ros.bags.passes import Moment, Pass, Passes
 from starrygazer_ros.calibration import CalibrationCache, of_image, said
-from starrygazer_ros.matching import stamp_of
+from starrygazer_ros.headers import frame_of, stamp_of
 
 _Key = tuple[str, int, int]
 
@@ -59,7 +59,7 @@ class RecordedCalibrations:
             UnusableCameraInfoError: no usable calibration; the others stay.
         """
         of_image(message)
-        key = message.header.frame_id, message.width, message.height
+        key = frame_of(message), message.width, message.height
         stamp = stamp_of(message)
         self._passes.setdefault(key, Passes(_Changes)).of(stamp, recorded).add(stamp, message)
 

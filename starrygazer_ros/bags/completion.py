@@ -25,8 +25,9 @@ from starrygazer_ros.completion.errors import in_one_line
 from starrygazer_ros.completion.resizing import ScaledResult
 from starrygazer_ros.completion_parameters import CompletionParameters
 from starrygazer_ros.compressed import image_from_compressed
+from starrygazer_ros.headers import stamp_of
 from starrygazer_ros.matching import IMAGE as IMAGE_QUEUE
-from starrygazer_ros.matching import NO_FRESH_SPARSE_DEPTH, QUEUE_FULL, stamp_of
+from starrygazer_ros.matching import NO_FRESH_SPARSE_DEPTH, QUEUE_FULL
 from starrygazer_ros.matching import SPARSE_DEPTH as SPARSE_DEPTH_QUEUE
 from starrygazer_ros.messages import MessageError, image_from_message
 from starrygazer_ros.pairs import PairReader
@@ -174,6 +175,8 @@ class BagCompleter:
     def _receive(self, message: Any, is_image: bool) -> None:
         """Look for the partner of an image or a sparse depth."""
         synchronizer, jumps = self._synchronizer, self._synchronizer.time_jumps
+        if not is_image and self._reader.projector is not None:
+            self._reader.projector.receive(message)
         (synchronizer.add_image if is_image else synchronizer.add_sparse_depth)(message)
         self._partners.add(IMAGE_QUEUE if is_image else SPARSE_DEPTH_QUEUE, message)
         if synchronizer.time_jumps != jumps:
@@ -211,24 +214,20 @@ class BagCompleter:
     def _complete(self, frame: str, image: Any, sparse_depth: Any) -> None:
         self._calibrations.store(stamp_of(image), self._reader.calibrations)
         self._sparse_calibrations.store(stamp_of(sparse_depth), self._reader.sparse_calibrations)
-        made = frame in self._partial
-        if made and self._values.sweeps_count == 1:
+        if frame in self._partial:
             size = size_of(image, self._topics.image)
             if size is not None:
                 self._calibration(image.header, size)  # which may be missing: that is told again
             self.outcome.completed += 1
             return
-        arrays = self._reader.read(image, sparse_depth)  # also what later sweeps build on
-        if arrays.doubt is not None:
-            self.outcome.explain(arrays.doubt.cause, arrays.doubt)
-        if not made:
-            result = self._completer.complete(arrays.image, arrays.sparse_depth)
-            scaled = ScaledResult(result, arrays.image, self._values.output_scale)
-            calibration = self._calibration(image.header, arrays.sparse_depth.shape)
-            outputs = serialized_outputs(
-                scaled, image.header, calibration, self._values, self._wanted
-            )
-            self._partial.add(frame, outputs)
+        arrays = self._reader.read(image, sparse_depth)
+        for doubt in arrays.doubts:
+            self.outcome.explain(doubt.cause, doubt)
+        result = self._completer.complete(arrays.image, arrays.sparse_depth)
+        scaled = ScaledResult(result, arrays.image, self._values.output_scale)
+        calibration = self._calibration(image.header, arrays.sparse_depth.shape)
+        outputs = serialized_outputs(scaled, image.header, calibration, self._values, self._wanted)
+        self._partial.add(frame, outputs)
         self.outcome.completed += 1
 
     def _calibration(self, header: Any, size: tuple[int, ...]) -> Calibration | None:

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from starrygazer_ros.headers import NANOSECONDS, stamp_of
 from starrygazer_ros.matching import (
     APPROXIMATE,
     EXACT,
     IMAGE,
     LATEST,
-    NANOSECONDS,
     SPARSE_DEPTH,
     Rule,
-    stamp_of,
 )
 
 OTHER_CLOCK = NANOSECONDS  # no LiDAR is so slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from starrygazer_ros.matching import NANOSECONDS
+from starrygazer_ros.headers import NANOSECONDS
 
 # Publishers of one thing overtake each other by less; loops and simulations that start again go
 # back further. By as much a message may be recorded before what it needs.

@@ -15,6 +15,7 @@ from starrygazer_ros.bags.recording import BagError, Recording, UnreadableMessag
 from starrygazer_ros.compressed import COMPRESSED_DEPTH, sparse_depth_from_compressed
 from starrygazer_ros.depth_encodings import DEPTH_ENCODINGS
 from starrygazer_ros.encoded_images import read_header
+from starrygazer_ros.headers import frame_of
 from starrygazer_ros.messages import MessageError, sparse_depth_from_message
 
 USUAL_IMAGE = "/camera/image_rect"
@@ -177,7 +178,7 @@ def _sparse_depth_of(
 def _is_projected(recording: Recording, depth: Topic, image: Topic) -> bool:
     """The first message has frame and size of the image and depths in a small part of it."""
     first, of_image = _first(recording, depth), _first(recording, image)
-    if of_image is None or first.header.frame_id != of_image.header.frame_id:
+    if of_image is None or frame_of(first) != frame_of(of_image):
         return False
     try:
         values = READ_SPARSE_DEPTH[depth.type](first)

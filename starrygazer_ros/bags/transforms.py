@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from starrygazer_ros.bags.passes import NEVER, Moment, Pass, Passes
 from starrygazer_ros.completion.motion import Trajectory
-from starrygazer_ros.matching import NANOSECONDS, stamp_of
+from starrygazer_ros.headers import NANOSECONDS, stamp_of
 from starrygazer_ros.projection_parameters import QUATERNION_TOLERANCE
 from starrygazer_ros.transforms import TransformError, matrix, require_frames
 
@@ -172,6 +172,9 @@ class RecordedTransforms:
         if common is None:
             raise TransformError(self._why_not(target, source, stamp, [*up_source, *up_target]))
         return np.asarray(np.linalg.inv(up_target[common]) @ up_source[common])
+
+    def may_wait(self, may: bool) -> None:
+        """See :class:`~starrygazer_ros.transforms.Transforms`; there is nothing to wait for."""
 
     def clear(self) -> None:
         """See :class:`~starrygazer_ros.transforms.Transforms`; passes that ended are forgotten."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,57 +103,32 @@ class Sweep:
     """Points of one sweep.
 
     Attributes:
-        points: float [N, 3], metres in the sensor's frame at ``stamp``.
+        points: float [N, 3], metres in the sensor's frame at its stamp.
         pose: float64 [4, 4], from that frame to the fixed frame.
-        stamp: nanoseconds.
     """
 
     points: NDArray[np.floating]
     pose: NDArray[np.float64]
-    stamp: int
 
 
-class SweepAccumulator:
-    """The last sweeps, as the sensor sees them from where it is now.
+def together(sweeps: Sequence[Sweep]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Points of several sweeps, as the sensor sees them from where it was at the last one.
 
     Args:
-        count: how many, at least 1.
+        sweeps: at least one.
 
-    Raises:
-        ValueError: ``count`` is less than 1.
+    Returns:
+        points and where each was measured from, float [N, 3] each, in the frame of the last sweep.
     """
-
-    def __init__(self, count: int) -> None:
-        if count < 1:
-            raise ValueError(f"at least one sweep is needed, got {count}")
-        self._sweeps: deque[Sweep] = deque(maxlen=count)
-
-    def add(self, sweep: Sweep) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-        """Add a sweep; all points that are kept and where each was measured from.
-
-        A sweep that is older than the last one starts anew, as after a bag that loops; one of the
-        same stamp takes its place, because several images may get one cloud.
-
-        Returns:
-            points and origins, float [N, 3] each, in the frame of the new sweep.
-        """
-        if self._sweeps and sweep.stamp < self._sweeps[-1].stamp:
-            self.clear()
-        elif self._sweeps and sweep.stamp == self._sweeps[-1].stamp:
-            self._sweeps.pop()
-        self._sweeps.append(sweep)
-        now_from_fixed = np.linalg.inv(sweep.pose)
-        points, origins = [], []
-        for kept in self._sweeps:
-            now_from_then = now_from_fixed @ kept.pose
-            points.append(kept.points if kept is sweep else moved(kept.points, now_from_then))
-            origin = now_from_then[:3, 3] if kept is not sweep else np.zeros(3)
-            origins.append(np.broadcast_to(origin.astype(sweep.points.dtype), kept.points.shape))
-        return np.concatenate(points), np.concatenate(origins)
-
-    def clear(self) -> None:
-        """Forget all sweeps."""
-        self._sweeps.clear()
+    last = sweeps[-1]
+    now_from_fixed = np.linalg.inv(last.pose)
+    points, origins = [], []
+    for sweep in sweeps:
+        now_from_then = now_from_fixed @ sweep.pose
+        points.append(sweep.points if sweep is last else moved(sweep.points, now_from_then))
+        origin = np.zeros(3) if sweep is last else now_from_then[:3, 3]
+        origins.append(np.broadcast_to(origin.astype(last.points.dtype), sweep.points.shape))
+    return np.concatenate(points), np.concatenate(origins)
 
 
 def _axis_times_angle(rotation: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -142,6 +142,8 @@ class CompletionNode(ManagedNode):
             "completer",
         )
         self._activation = Activation(worker)
+        if self._configured.reader.projector is not None:
+            self._configured.reader.projector.start()
         worker.start()
         self._previous_report = self._report()
         qos = input_profile(self.values)
@@ -177,6 +179,8 @@ class CompletionNode(ManagedNode):
         self._activation = None
         for watched in activation.inputs.values():
             watched.destroy()
+        if configured.reader.projector is not None:
+            configured.reader.projector.stop()
         configured.pairs.statistics.count_discarded(activation.worker.stop())
         configured.synchronizer.clear()
 
@@ -200,6 +204,8 @@ class CompletionNode(ManagedNode):
 
     def _on_sparse_depth(self, message: Image | CompressedImage | PointCloud2) -> None:
         if self._configured is not None:
+            if self._configured.reader.projector is not None:
+                self._configured.reader.projector.receive(message)
             self._configured.synchronizer.add_sparse_depth(message)
 
     def _on_camera_info(self, message: CameraInfo) -> None:

@@ -14,7 +14,7 @@ from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from starrygazer_ros.completion import DepthCompleter
 from starrygazer_ros.completion.resizing import ScaledResult
 from starrygazer_ros.completion_parameters import CompletionParameters
-from starrygazer_ros.matching import stamp_of
+from starrygazer_ros.headers import stamp_of
 from starrygazer_ros.nodes.faults import FaultLog
 from starrygazer_ros.nodes.outputs import Outputs
 from starrygazer_ros.pairs import PairArrays, PairReader
@@ -120,8 +120,8 @@ class PairCompleter:
         reading = sum(arrays.timings.values())
         stages = {stage: s for stage, s in result.timings.items() if stage != "total"}
         points = int(np.count_nonzero(arrays.sparse_depth))
-        if arrays.doubt is not None:
-            self.statistics.count_warning(self._faults.log(arrays.doubt))
+        for doubt in arrays.doubts:
+            self.statistics.count_warning(self._faults.log(doubt))
         self.statistics.count_completed(
             points,
             {

@@ -90,6 +90,7 @@ class ProjectionNode(ManagedNode):
         statistics = self._configured.statistics
         worker = NewestWorker(self._project, statistics.count_replaced, "projector")
         self._activation = Activation(worker)
+        self._configured.projector.start()
         worker.start()
         self._previous_report = self._report()
         qos = input_profile(self.values)
@@ -110,6 +111,7 @@ class ProjectionNode(ManagedNode):
         self._activation = None
         for watched in activation.inputs.values():
             watched.destroy()
+        configured.projector.stop()
         configured.statistics.count_discarded(activation.worker.stop())
 
     def free(self) -> None:
@@ -134,6 +136,7 @@ class ProjectionNode(ManagedNode):
     def _on_points(self, message: PointCloud2) -> None:
         if self._configured is not None and self._activation is not None:
             self._configured.statistics.count_matched()
+            self._configured.projector.receive(message)
             self._activation.worker.put(Cloud(message, time.perf_counter()))
 
     # In the worker's thread
@@ -156,6 +159,8 @@ class ProjectionNode(ManagedNode):
             statistics.count_failed(self._faults.log(error))
             return
         published = time.perf_counter()
+        for doubt in projected.doubts:
+            statistics.count_warning(self._faults.log(doubt))
         pixels = projected.projection.pixels
         statistics.count_completed(
             pixels,

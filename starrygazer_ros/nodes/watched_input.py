@@ -12,7 +12,7 @@ from rclpy.qos import QoSProfile, qos_policy_name_from_kind
 
 from starrygazer_ros import qos
 from starrygazer_ros.diagnostics import Input
-from starrygazer_ros.matching import NANOSECONDS, stamp_of
+from starrygazer_ros.headers import NANOSECONDS, stamp_of
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
