@@ -114,6 +114,7 @@ def test_stage_timings_add_up_to_the_total(completer: DepthCompleter) -> None:
     networks = {"prepare_mde", "mde", "prepare_refinement", "refinement"}
     stages = {"check", "occlusion", *networks, "finish"}
     assert set(timings) == {*stages, "total"}
+    assert timings.backend == completer.backend_description
     assert sum(timings[stage] for stage in stages) == pytest.approx(timings["total"])
     assert all(timings[stage] > 0 for stage in stages)
 

@@ -93,7 +93,7 @@ def test_builds_both_engines_and_completes(bundle, cache):
     assert prediction.depth.shape == image.shape[:2]
     np.testing.assert_allclose(prediction.depth, expected_depth(sparse), rtol=1e-5)
     np.testing.assert_allclose(prediction.confidence, 0.2, rtol=1e-5)
-    assert set(clock.timings()) == {"upload", "engines", "download", "total"}
+    assert set(clock.timings("")) == {"upload", "engines", "download", "total"}
 
 
 @pytest.mark.parametrize("size", [(48, 64), (50, 61), (33, 90)])

@@ -23,7 +23,7 @@ from starrygazer_ros.completion.occlusion import occluded_points
 from starrygazer_ros.completion.pipelines import Prediction
 from starrygazer_ros.completion.selection import DEFAULT_OPTIONS
 from starrygazer_ros.completion.self_check import self_check
-from starrygazer_ros.completion.stage_clock import StageClock
+from starrygazer_ros.completion.stage_clock import StageClock, Timings
 from starrygazer_ros.fair_lock import FairLock
 
 DEFAULT_MIN_SPARSE_POINTS = 5
@@ -40,14 +40,15 @@ class CompletionResult:
         relative_depth: float32 [H, W], relative inverse depth, larger = nearer; ``None`` if the
             completer does not keep it.
         timings: seconds per stage (``check``, ``occlusion``, ``prepare_mde``, ``mde``,
-            ``prepare_refinement``, ``refinement``, ``finish``) and ``total``.
+            ``prepare_refinement``, ``refinement``, ``finish``) and ``total``; its attribute
+            ``backend`` says on what.
         occluded_points: sparse points that were left out as background seen past an edge.
     """
 
     depth: NDArray[np.float32]
     confidence: NDArray[np.float32]
     relative_depth: NDArray[np.float32] | None
-    timings: dict[str, float]
+    timings: Timings
     occluded_points: int = 0
 
 
@@ -175,7 +176,7 @@ class DepthCompleter:
             prediction = self._engines.pipeline.run(
                 image, sparse_depth, clock, self.keep_relative_depth
             )
-            return _result(prediction, clock, occluded)
+            return _result(prediction, clock, occluded, self.backend_description)
 
     def self_check(self) -> float:
         """Complete the bundle's golden input and compare with its stored output.
@@ -227,15 +228,16 @@ class DepthCompleter:
         return np.where(valid, sparse_depth, np.float32(0))
 
 
-def _result(prediction: Prediction, clock: StageClock, occluded_points: int) -> CompletionResult:
+def _result(
+    prediction: Prediction, clock: StageClock, occluded_points: int, backend: str
+) -> CompletionResult:
     """Unknown depth is NaN and of no confidence."""
     known = np.isfinite(prediction.depth) & (prediction.depth > 0)
     depth = np.where(known, prediction.depth, np.float32(np.nan))
     confidence = np.where(known, prediction.confidence, np.float32(0))
     clock.lap("finish")
-    return CompletionResult(
-        depth, confidence, prediction.relative_depth, clock.timings(), occluded_points
-    )
+    timings = clock.timings(backend)
+    return CompletionResult(depth, confidence, prediction.relative_depth, timings, occluded_points)
 
 
 def _is_array(value: object, dtype: type[np.generic], dimensions: int) -> bool:
