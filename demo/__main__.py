@@ -17,6 +17,7 @@ from demo import report
 from demo.exchange import Exchange
 from demo.run import DemoError, DemoStalledError, Run
 from starrygazer_ros.completion import CompletionError, DepthCompleter
+from starrygazer_ros.console import bar_interval
 from starrygazer_ros.demo.pan import Pan
 
 INTERRUPTED = 130  # exit code after Ctrl-C
@@ -127,7 +128,7 @@ def _report(run: Run, completer: DepthCompleter, output: Path) -> dict[str, Any]
         exchange,
         pan,
         completer,
-        lambda stamps: tqdm(stamps, desc="scoring", unit="frame", disable=None),
+        lambda stamps: tqdm(stamps, "scoring", unit="frame", mininterval=bar_interval()),
     )
     summary = report.summarise(run.counts(), errors, scored, exchange)
     text = json.dumps(summary, indent=2) + "\n"

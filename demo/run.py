@@ -18,6 +18,7 @@ from tqdm import tqdm
 from demo import topics
 from demo.counts import Counts, count, latencies
 from demo.exchange import Exchange
+from starrygazer_ros.console import bar_interval
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FASTDDS_PROFILE = REPOSITORY / "config" / "fastdds_large_images.xml"
@@ -86,7 +87,9 @@ class Run:
             ) as node,
         ):
             services = {"recorder": recorder, "node": node}
-            with tqdm(total=self.frames, desc="playing", unit="frame", disable=None) as bar:
+            with tqdm(
+                total=self.frames, desc="playing", unit="frame", mininterval=bar_interval()
+            ) as bar:
                 try:
                     with _process(
                         "demo.player", [*frames, *listeners, *at], self._log("player"), environment

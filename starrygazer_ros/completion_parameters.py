@@ -46,7 +46,7 @@ class CompletionParameters(CommonParameters, CloudParameters):
         "precision",
         AUTO,
         "What the back end computes in; auto is fp32 on a CPU, and on a GPU fp16 where the model "
-        "has graphs of it and they pass the self-check.",
+        "has graphs of it and they pass the self-check; int8 on a CPU where the model has it.",
         When.CONFIGURE,
         choices=PRECISIONS,
     )

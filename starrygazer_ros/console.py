@@ -15,6 +15,11 @@ def say(message: str) -> None:
     print(f"starrygazer: {message}", file=sys.stderr)
 
 
+def bar_interval() -> float:
+    """Seconds between two states of a progress bar: seldom where each becomes a line in a log."""
+    return 0.1 if sys.stderr.isatty() else 3.0
+
+
 def positive_number(text: str) -> float:
     """For arguments of argparse."""
     try:

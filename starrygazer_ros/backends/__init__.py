@@ -15,6 +15,7 @@ from starrygazer_ros.backends.names import (
     BF16,
     FP16,
     FP32,
+    INT8,
     ONNXRUNTIME,
     OPENVINO,
     PRECISIONS,
@@ -29,6 +30,7 @@ __all__ = [
     "BF16",
     "FP16",
     "FP32",
+    "INT8",
     "ONNXRUNTIME",
     "OPENVINO",
     "PRECISIONS",
@@ -66,7 +68,7 @@ def load_engine(path: Path, backend: str, threads: int, precision: str = AUTO) -
     """Load one ONNX graph for the CPU.
 
     Args:
-        path: verified ONNX file.
+        path: verified ONNX file; for ``int8`` one whose convolutions are quantised.
         backend: ``onnxruntime`` or ``openvino``.
         threads: CPU threads of one inference.
         precision: one of ``PRECISIONS``; ``auto`` is ``fp32``.
@@ -77,11 +79,12 @@ def load_engine(path: Path, backend: str, threads: int, precision: str = AUTO) -
     if backend == ONNXRUNTIME:
         from starrygazer_ros.backends.onnxruntime import OnnxRuntimeEngine
 
-        if precision not in (AUTO, FP32):
+        if precision not in (AUTO, FP32, INT8):
             raise BackendUnavailableError(
-                f"ONNX Runtime computes in fp32 here, not in {precision}: set precision to auto"
+                f"ONNX Runtime computes in fp32 or int8 here, not in {precision}: set precision to "
+                "auto"
             )
-        return OnnxRuntimeEngine(path, threads)
+        return OnnxRuntimeEngine(path, threads, FP32 if precision == AUTO else precision)
     if backend == OPENVINO:
         from starrygazer_ros.backends.openvino import OpenVinoEngine
 

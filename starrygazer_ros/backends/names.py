@@ -10,5 +10,5 @@ AUTO, TENSORRT, TENSORRT_RTX, OPENVINO, ONNXRUNTIME = BACKENDS = (
     "openvino",
     "onnxruntime",
 )
-FP32, FP16, BF16 = "fp32", "fp16", "bf16"
-PRECISIONS = (AUTO, FP32, FP16, BF16)
+FP32, FP16, BF16, INT8 = "fp32", "fp16", "bf16", "int8"
+PRECISIONS = (AUTO, FP32, FP16, BF16, INT8)

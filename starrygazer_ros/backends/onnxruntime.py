@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from starrygazer_ros.backends.names import FP32
 from starrygazer_ros.completion.errors import BackendUnavailableError, InferenceError
 
 
@@ -17,12 +18,13 @@ class OnnxRuntimeEngine:
     Args:
         path: ONNX file.
         threads: intra-op threads, at least 1.
+        precision: of its convolutions, for the description.
 
     Raises:
         BackendUnavailableError: ONNX Runtime is missing or refuses the graph.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, precision: str = FP32) -> None:
         try:
             import onnxruntime
         except ImportError as error:
@@ -44,7 +46,8 @@ class OnnxRuntimeEngine:
         self.inputs = frozenset(node.name for node in self._session.get_inputs())
         self.outputs = frozenset(node.name for node in self._session.get_outputs())
         provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")
-        self.description = f"onnxruntime {onnxruntime.__version__}, {provider}, {threads} threads"
+        words = [f"onnxruntime {onnxruntime.__version__}", provider, f"{threads} threads"]
+        self.description = ", ".join([*words, precision] if precision != FP32 else words)
 
     def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         """Compute all outputs of the graph by name.

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starrygazer_ros.backends.cache_folder import cache_folder
-from starrygazer_ros.backends.names import BF16, FP32
+from starrygazer_ros.backends.names import BF16, FP32, INT8
 from starrygazer_ros.completion.errors import BackendUnavailableError, InferenceError
 
 # What OpenVINO calls them. Left to itself it takes bf16 where the CPU has it, which changes the
 # depth of CNNs by per cents.
-_PRECISIONS = {FP32: "f32", BF16: "bf16"}
+_PRECISIONS = {FP32: "f32", BF16: "bf16", INT8: "f32"}  # the rest of a graph in int8 is in f32
 _LARGEST_NUMBER = 4  # sizes that are kept compiled
 
 
@@ -28,7 +28,7 @@ class OpenVinoEngine:
     Args:
         path: ONNX file.
         threads: CPU threads, at least 1.
-        precision: ``fp32``, or ``bf16`` where the CPU has it.
+        precision: ``fp32``, ``bf16`` where the CPU has it, ``int8`` for a quantised graph.
 
     Raises:
         BackendUnavailableError: OpenVINO is missing, refuses the graph, or has no such precision.

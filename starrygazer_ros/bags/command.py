@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -26,10 +25,8 @@ from starrygazer_ros.bags.transform_topics import choose_transforms
 from starrygazer_ros.common_parameters import CommonParameters
 from starrygazer_ros.completion import CompletionError, DepthCompleter
 from starrygazer_ros.completion_parameters import CompletionParameters
-from starrygazer_ros.console import EXIT_INTERRUPTED, EXIT_OK, say
+from starrygazer_ros.console import EXIT_INTERRUPTED, EXIT_OK, bar_interval, say
 from starrygazer_ros.projection_parameters import TF
-
-_BAR_IN_A_LOG = 10.0  # s between two lines
 
 
 def complete_bag(options: argparse.Namespace) -> int:
@@ -183,8 +180,7 @@ def _announce(topics: InputTopics, partial: PartialBag) -> None:
 @contextmanager
 def _bar(total: int, what: str, unit: str) -> Iterator[Callable[[], None]]:
     """A progress bar; gives what advances it by one."""
-    interval = 0.1 if sys.stderr.isatty() else _BAR_IN_A_LOG
-    with tqdm(total=total, desc=what, unit=f" {unit}s", mininterval=interval) as bar:
+    with tqdm(total=total, desc=what, unit=f" {unit}s", mininterval=bar_interval()) as bar:
         yield lambda: bar.update() and None
 
 

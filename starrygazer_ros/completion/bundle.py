@@ -76,6 +76,7 @@ class ModelBundle:
         golden_tolerance: see :class:`GoldenPair`.
         fp16: the same bundle with graphs that compute in float16 (inputs and outputs stay float32),
             ``None`` if it has none.
+        int8: the same with convolutions in int8 and a tolerance of their own, or ``None``.
     """
 
     name: str
@@ -87,6 +88,7 @@ class ModelBundle:
     golden_path: Path
     golden_tolerance: float
     fp16: ModelBundle | None = None
+    int8: ModelBundle | None = None
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> ModelBundle:
@@ -120,6 +122,11 @@ class ModelBundle:
             )
             if "fp16" in manifest:
                 bundle = replace(bundle, fp16=_with_graphs(bundle, manifest["fp16"], hashes))
+            if "int8" in manifest:
+                quantized = _with_graphs(bundle, manifest["int8"], hashes)
+                tolerance = float(manifest["int8"]["tolerance"])
+                quantized = replace(quantized, golden_tolerance=tolerance)
+                bundle = replace(bundle, int8=quantized)
             return bundle
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BundleManifestError(
@@ -190,7 +197,7 @@ def _mde_engine(folder: Path, entry: dict[str, Any], hashes: dict[str, str]) -> 
     return engine
 
 
-def _with_graphs(bundle: ModelBundle, files: dict[str, str], hashes: dict[str, str]) -> ModelBundle:
+def _with_graphs(bundle: ModelBundle, files: dict[str, Any], hashes: dict[str, str]) -> ModelBundle:
     """The bundle with other graphs, which take the same sizes."""
 
     def graph(spec: EngineSpec, file: str) -> EngineSpec:

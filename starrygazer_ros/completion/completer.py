@@ -71,7 +71,7 @@ class DepthCompleter:
         say: is told what takes long while the engines are loaded.
 
     Attributes:
-        bundle: the model bundle.
+        bundle: the model bundle, with the graphs that run: those of another precision, perhaps.
         min_sparse_points: as given; may change between two images.
         filter_occluded: as given; may change between two images.
         keep_relative_depth: results hold the relative depth, too; those who do not need it spare a
@@ -99,12 +99,12 @@ class DepthCompleter:
             raise ValueError(f"threads must be at least 1, got {threads}")
         if min_sparse_points < 1:
             raise ValueError(f"min_sparse_points must be at least 1, got {min_sparse_points}")
-        self.bundle = bundle
         self.min_sparse_points = min_sparse_points
         self.filter_occluded = filter_occluded
         self.keep_relative_depth = True
         load = Engines if shared is None else shared.load
         self._engines = load(bundle, backend, threads, options, say)
+        self.bundle = self._engines.bundle
 
     @classmethod
     def from_bundle(

@@ -23,6 +23,7 @@ class Engines:
 
     Attributes:
         pipeline: runs them.
+        bundle: with the graphs that run, which may be those of another precision.
         notes: why not a back end that would have been better, a sentence each.
         warnings: what is wrong although they run, a sentence each.
         turn: held while they compute; those that share them take turns, the longest waiting first.
@@ -44,6 +45,7 @@ class Engines:
         self.turn = FairLock()
         selection = select_pipeline(bundle, backend, threads, options, say)
         self.pipeline = selection.pipeline
+        self.bundle = selection.bundle
         self.notes = selection.notes
         self.warnings = selection.warnings
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from starrygazer_ros import backends
-from starrygazer_ros.backends.names import AUTO, BACKENDS, ONNXRUNTIME, TENSORRT, TENSORRT_RTX
+from starrygazer_ros.backends.names import (
+    AUTO,
+    BACKENDS,
+    INT8,
+    ONNXRUNTIME,
+    TENSORRT,
+    TENSORRT_RTX,
+)
 from starrygazer_ros.backends.options import EngineOptions, Say, say_nothing
 from starrygazer_ros.completion.bundle import ModelBundle
 from starrygazer_ros.completion.errors import (
@@ -25,11 +32,13 @@ class Selection:
 
     Attributes:
         pipeline: loaded.
+        bundle: the one given, or that with its graphs of another precision: those that run.
         notes: why not a back end that would have been better, a sentence each.
         warnings: what is wrong although it runs, a sentence each.
     """
 
     pipeline: Pipeline
+    bundle: ModelBundle
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -84,11 +93,23 @@ def _load(
 
         return load_pipeline(bundle, platform, options, say)
     precision = options.precision
+    if precision == INT8:
+        bundle = _in_int8(bundle)
     pipeline = HostPipeline(
         bundle,
         backends.load_engine(bundle.mde.path, backend, threads, precision),
         backends.load_engine(bundle.refinement.path, backend, threads, precision),
     )
-    if backend != ONNXRUNTIME:  # the reference, which made the golden output
+    if backend != ONNXRUNTIME or precision == INT8:  # else the one that made the golden output
         self_check(pipeline, bundle)
-    return Selection(pipeline)
+    return Selection(pipeline, bundle)
+
+
+def _in_int8(bundle: ModelBundle) -> ModelBundle:
+    """The bundle's graphs in int8."""
+    if bundle.int8 is None:
+        raise BackendUnavailableError(
+            f"bundle '{bundle.name}' has no graphs in int8: set precision to auto, or make them "
+            "with starrygazer models quantize"
+        )
+    return bundle.int8

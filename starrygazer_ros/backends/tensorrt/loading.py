@@ -64,17 +64,17 @@ def load_pipeline(
     loader = _Loader(platform, options, say, cache or _user_cache(platform.trt.__name__))
     if precision == FP32 or bundle.fp16 is None:
         pipeline, _ = loader.load(bundle, FP32, tf32=precision == AUTO)
-        return Selection(pipeline)
+        return Selection(pipeline, bundle)
     try:
         pipeline, _ = loader.load(bundle.fp16, FP16, tf32=precision == AUTO)
-        return Selection(pipeline)
+        return Selection(pipeline, bundle.fp16)
     except SelfCheckError as error:
         if precision == FP16:
             raise
         in_fp16 = str(error)
     pipeline, difference = loader.load(bundle, FP32, tf32=False)
     warning = f"fp16 was given up: {in_fp16}; fp32 differs by {difference:.2g}"
-    return Selection(pipeline, warnings=(warning,))
+    return Selection(pipeline, bundle, warnings=(warning,))
 
 
 def _user_cache(name: str) -> PlanCache:
