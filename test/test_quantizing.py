@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -110,3 +111,17 @@ def test_a_folder_that_exists_or_has_no_frames_is_told(quantized, folder, tmp_pa
     assert main([*command, str(tmp_path / "new"), "--frames", str(tmp_path)]) == 2
     assert "put images into" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_the_shipped_bundle_passes_in_int8_where_the_cpu_multiplies_it(frames):
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        flags = ""
+    if not {"avx512_vnni", "avx_vnni", "asimddp"} & set(flags.split()):
+        pytest.skip("int8 may saturate on a CPU without dot products of it")
+    completer = DepthCompleter.from_bundle("default", ONNXRUNTIME, options=IN_INT8)
+    assert completer.self_check() <= completer.bundle.golden_tolerance
+    plain = DepthCompleter.from_bundle("default", ONNXRUNTIME).complete(*frames[0]).depth
+    difference = np.abs(completer.complete(*frames[0]).depth - plain) / plain
+    assert np.mean(difference) < 0.01
