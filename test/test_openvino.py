@@ -30,6 +30,13 @@ def test_completes_as_the_reference_does():
     np.testing.assert_allclose(result.confidence, expected.confidence, atol=1e-3)
 
 
+def test_computes_in_int8_what_the_reference_does_nearly():
+    in_int8 = EngineOptions(precision="int8")
+    completer = DepthCompleter.from_bundle("default", "openvino", options=in_int8)
+    assert completer.backend_description.endswith("CPU, 2 threads, int8")
+    assert 0 < completer.self_check() <= completer.bundle.golden_tolerance
+
+
 def test_results_are_the_users_own(tiny_bundle):
     completer = DepthCompleter.from_bundle(tiny_bundle, "openvino", 1)
     sparse_depth = np.zeros((48, 64), np.float32)

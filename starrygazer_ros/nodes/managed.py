@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -54,6 +54,7 @@ class ManagedNode(LifecycleNode, ABC):
         self._task = task
         self._state = "unconfigured"
         self._problem = ""
+        self._aside: ThreadPoolExecutor | None = None
         self._preparation: Future[Any] | None = None
         super().__init__(name, **options)
         declared_parameters.declare(self, table)
@@ -125,9 +126,9 @@ class ManagedNode(LifecycleNode, ABC):
         """Run :meth:`prepare` while services, diagnostics and parameters are served."""
         self._state = "configuring"  # for rcl it is unconfigured until all is prepared
         executor, done = self.executor, task.Future()
-        pool = ThreadPoolExecutor(1, f"configure {self.get_name()}")
-        self._preparation = pool.submit(self.prepare)
-        pool.shutdown(wait=False)
+        self._aside = ThreadPoolExecutor(1, f"configure {self.get_name()}")
+        self._preparation = self._aside.submit(self.prepare)
+        self._aside.shutdown(wait=False)  # its thread ends with its task
 
         def wake(_: Future[Any]) -> None:
             done.set_result(None)
@@ -138,9 +139,10 @@ class ManagedNode(LifecycleNode, ABC):
 
     def wait_until_prepared(self) -> None:
         """Wait for :meth:`prepare` if it is at work; in whatever thread."""
-        if self._preparation is not None and not self._preparation.done():
-            self.get_logger().info("stops as soon as the model is loaded")
-            wait([self._preparation])
+        if self._aside is not None:
+            if self._preparation is not None and not self._preparation.done():
+                self.get_logger().info("stops as soon as the model is loaded")
+            self._aside.shutdown()
 
     def _prepared(self) -> Any:
         """What :meth:`prepare` has made or raised, now if it did not before."""
