@@ -75,7 +75,7 @@ def test_a_precision_that_a_cpu_does_not_have_is_refused(tiny_bundle, precision)
     if precision == "fp32":
         DepthCompleter.from_bundle(tiny_bundle, "openvino", 1, options=options)
         return
-    with pytest.raises(BackendUnavailableError, match="fp32 or bf16 on a CPU, not in fp16"):
+    with pytest.raises(BackendUnavailableError, match="fp32 or bf16 or int8 on a CPU, not in fp16"):
         DepthCompleter.from_bundle(tiny_bundle, "openvino", 1, options=options)
     with pytest.raises(BackendUnavailableError, match="ONNX Runtime computes in fp32"):
         DepthCompleter.from_bundle(tiny_bundle, "onnxruntime", 1, options=options)
