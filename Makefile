@@ -23,7 +23,7 @@ export AMENT_PREFIX_PATH := $(VENV)
 export ROS_DISTRO := $(ROS)
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 
-.PHONY: gpu-check help demo node test test-integration test-gpu-code test-training train-default train-accurate data-given bench docs clean
+.PHONY: gpu-check help demo fuzz node test test-integration test-gpu-code test-training train-default train-accurate data-given bench docs clean
 
 help:
 	@echo "make demo   complete a real photograph's depth over ROS 2; results in demo_output/; DEMO='--frames 10': fewer of 60, DEMO='--bag OUT': write a rosbag2"
@@ -34,6 +34,7 @@ help:
 	@echo "make train-default DATA=folder  train models/default from nothing (hours)"
 	@echo "make train-accurate DATA=folder  the same for models/accurate: larger, better, not committed"
 	@echo "make bench  accuracy and speed beside the classical methods; BENCH=--quick: a part"
+	@echo "make fuzz   100,000 broken messages for everything that reads messages; FUZZ='--cases N': so many"
 	@echo "make gpu-check  on a GPU: build, compare with ONNX Runtime, time; writes gpu_report.json"
 	@echo "make docs   the documentation as a site in build/docs/"
 	@echo "make clean  remove .venv and everything generated"
@@ -90,6 +91,9 @@ bench: $(READY)
 # On a machine with a GPU, TensorRT and PyTorch, with the Python that has them.
 gpu-check:
 	$(PYTHON) -m benchmarks.gpu_check $(GPU_CHECK)
+
+fuzz: $(READY)
+	@$(VENV)/bin/python -m robustness.conversions $(FUZZ)
 
 docs: $(DOCS_READY)
 	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --quiet

@@ -57,8 +57,9 @@ class Calibration:
         """
         rows, columns = size[0] / self.intrinsics.height, size[1] / self.intrinsics.width
         shrink = np.array([[columns, 0, columns / 2 - 0.5], [0, rows, rows / 2 - 0.5], [0, 0, 1]])
-        k = shrink @ self.to_image @ np.reshape(self.camera_info.k, (3, 3))
-        p = shrink @ self.to_image @ np.reshape(self.camera_info.p, (3, 4))
+        with np.errstate(over="ignore", invalid="ignore"):  # of numbers that mean nothing
+            k = shrink @ self.to_image @ np.reshape(self.camera_info.k, (3, 3))
+            p = shrink @ self.to_image @ np.reshape(self.camera_info.p, (3, 4))
         return k.ravel(), p.ravel()
 
 

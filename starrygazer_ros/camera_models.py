@@ -8,7 +8,7 @@ import numpy as np
 
 from starrygazer_ros.completion import Intrinsics
 from starrygazer_ros.completion.cameras import Camera, raw_camera, rectified_camera
-from starrygazer_ros.messages import UnusableCameraInfoError
+from starrygazer_ros.messages import LARGEST_IMAGE, UnusableCameraInfoError, intrinsics_from_message
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CameraInfo
@@ -27,8 +27,10 @@ def camera_from_message(message: CameraInfo, rectified: bool) -> Camera:
     Raises:
         UnusableCameraInfoError: no usable calibration; says what is wrong with it.
     """
+    intrinsics_from_message(message)  # what no camera has
     try:
-        return _rectified(message) if rectified else _raw(message)
+        with np.errstate(over="ignore", invalid="ignore"):  # absurd numbers are refused below
+            return _rectified(message) if rectified else _raw(message)
     except ValueError as error:
         raise UnusableCameraInfoError(
             f"camera_info of frame '{message.header.frame_id}' cannot be used: {error}"
@@ -64,8 +66,18 @@ def _raw(message: CameraInfo) -> Camera:
 
 
 def image_size(message: CameraInfo) -> tuple[int, int]:
-    """Width and height of the image; those of the message are of the sensor."""
+    """Width and height of the image; those of the message are of the sensor.
+
+    Raises:
+        UnusableCameraInfoError: more than ``LARGEST_IMAGE`` pixels, of the image or the sensor.
+    """
     width, height = message.roi.width or message.width, message.roi.height or message.height
+    if max(width * height, message.width * message.height) > LARGEST_IMAGE:
+        raise UnusableCameraInfoError(
+            f"camera_info of frame '{message.header.frame_id}' cannot be used: it is of a sensor "
+            f"of {message.width}x{message.height} and a part of {width}x{height}, more than "
+            f"{LARGEST_IMAGE:,} pixels"
+        )
     return width // max(1, message.binning_x), height // max(1, message.binning_y)
 
 

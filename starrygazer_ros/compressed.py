@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from starrygazer_ros.depth_encodings import decode_steps
 from starrygazer_ros.encoded_images import ImageHeader, is_whole, read_header
-from starrygazer_ros.messages import IMAGE_LAYOUTS, MessageError
+from starrygazer_ros.messages import IMAGE_LAYOUTS, LARGEST_IMAGE, MessageError
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 RAW, COMPRESSED, COMPRESSED_DEPTH = "raw", "compressed", "compressedDepth"
 IMAGE_TRANSPORTS = (RAW, COMPRESSED)
 SPARSE_DEPTH_TRANSPORTS = (RAW, COMPRESSED, COMPRESSED_DEPTH)
-LARGEST_IMAGE = 50_000_000  # pixels; a few bytes can unpack to gigabytes
 
 _DEPTH_HEADER = struct.Struct("<iff")  # format, two parameters of the quantisation
 # A camera's image is as its camera_info says, whatever an EXIF orientation wants. Grey stays grey.

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from sensor_msgs.msg import CameraInfo, Image
 
 
+LARGEST_IMAGE = 50_000_000  # pixels; a few bytes can ask for gigabytes
+
+
 class MessageError(InputError):
     """A message cannot be converted; the next one may be fine."""
 
@@ -236,6 +239,10 @@ def intrinsics_from_message(message: CameraInfo) -> Intrinsics:
     else:
         fx, cx, fy, cy = message.k[0], message.k[2], message.k[4], message.k[5]
     sender = f"camera_info of frame '{message.header.frame_id}' cannot be used"
+    if not all(np.isfinite(values).all() for values in (message.k, message.r, message.p)):
+        raise UnusableCameraInfoError(
+            f"{sender}: K, R or P holds NaN or infinite numbers: is the camera calibrated?"
+        )
     if fx == 0.0 or fy == 0.0:  # what drivers send that have no calibration
         raise UnusableCameraInfoError(
             f"{sender}: zero focal length (fx={fx}, fy={fy}): is the camera calibrated?"

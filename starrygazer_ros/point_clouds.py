@@ -160,6 +160,7 @@ def _joined(
     return points.astype(dtype.newbyteorder("="))
 
 
+@np.errstate(invalid="ignore")  # NaN, in some of its forms
 def _times(
     message: PointCloud2, fields: dict[str, PointField], wanted: bool
 ) -> NDArray[np.float64] | None:

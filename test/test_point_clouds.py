@@ -230,3 +230,11 @@ def test_times_of_another_clock_are_refused():
     message, _ = cloud(fields=(*XYZ, ("timestamp", "f8")), values={"timestamp": OFFSETS + 1e6})
     with pytest.raises(PointTimeError, match="from one clock"):
         points_from_message(message, with_times=True)
+
+
+@pytest.mark.filterwarnings("error")
+def test_times_that_are_no_numbers_are_taken_without_a_warning():
+    # A signalling NaN, which NumPy warns of when it is converted.
+    message, _ = cloud([*XYZ, ("t", "u4")], {"t": 0x7FA00000})
+    message.fields[3].datatype = PointField.FLOAT32
+    assert np.isnan(points_from_message(message, with_times=True).times).all()

@@ -34,6 +34,20 @@ def test_a_point_lands_at_its_pixel_with_its_depth_along_the_axis():
     assert (result.points, result.in_range, result.in_image, result.pixels) == (1, 1, 1, 1)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("absurd", [2e5, 1e30, 1e300, np.inf])
+def test_a_point_farther_than_any_lidar_reaches_is_none(absurd):
+    points = np.array([[1.0, -0.5, 5.0], [0, 0, absurd], [absurd, 0, 1]])
+    result = project(points, SMALL, HERE)
+    assert result.pixels == result.in_image == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_image_of_one_pixel_has_no_edges():
+    tiny = Camera(Intrinsics(fx=10.0, fy=10.0, cx=0.0, cy=0.0, width=1, height=1))
+    assert project(np.array([[0, 0, 1e-3 + 1e-9], [0, 0, 1.0]]), tiny, HERE).pixels == 1
+
+
 def test_pixel_centres_are_at_integers_and_the_image_ends_half_a_pixel_beyond():
     for u, column in ((-0.6, None), (-0.4, 0), (0.4, 0), (0.6, 1), (16.4, 16), (16.6, None)):
         depth = project(np.array([[(u - 8) / 10, 0, 1]]), SMALL, HERE).depth

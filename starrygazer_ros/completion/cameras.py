@@ -19,6 +19,9 @@ Float = NDArray[np.floating]
 MODELS = ("pinhole", "plumb_bob", "rational_polynomial", "equidistant")
 
 
+FARTHEST_CAMERA = 1e3  # metres from the first camera of its rig
+
+
 class Distortion(Protocol):
     """What a lens does to the normalised image plane, the plane z = 1."""
 
@@ -201,6 +204,11 @@ def rectified_camera(projection: NDArray[np.float64], width: int, height: int) -
         raise ValueError("the last row of the projection matrix P starts with 0, 0, 1")
     from_frame = np.eye(4)
     from_frame[:3, 3] = np.linalg.solve(projection[:, :3], projection[:, 3])
+    if not np.abs(from_frame[:3, 3]).max() < FARTHEST_CAMERA:  # also catches NaN
+        raise ValueError(
+            f"the projection matrix P puts the camera {np.abs(from_frame[:3, 3]).max():.3g} m away "
+            "from its own frame"
+        )
     return Camera(intrinsics, from_frame=from_frame)
 
 

@@ -34,6 +34,7 @@ SIDE = 1 / 600  # how far beside a nearer point its surface reaches, half of wha
 MOST_PAIRS = 2_000_000  # of a point and a place around it that are looked at together
 
 
+@np.errstate(over="ignore")  # of a depth too small for any sensor, and at the borders of OpenCV
 def occluded_points(sparse_depth: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Points to leave out of ``sparse_depth``; none where the image is not full of them.
 
@@ -48,8 +49,7 @@ def occluded_points(sparse_depth: NDArray[np.float32]) -> NDArray[np.bool_]:
     if points > MOST_KNOWN * known.size:
         return np.zeros_like(known)
     inverse = np.zeros_like(sparse_depth)
-    with np.errstate(over="ignore"):  # of a depth too small for any sensor
-        np.divide(1, sparse_depth, out=inverse, where=known)
+    np.divide(1, sparse_depth, out=inverse, where=known)
     columns = max(1, round(COLUMNS * sparse_depth.shape[1]))
     rows = max(1, round(ROWS * sparse_depth.shape[1]))
 

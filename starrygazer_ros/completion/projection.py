@@ -11,6 +11,7 @@ from starrygazer_ros.completion.cameras import Camera
 from starrygazer_ros.completion.occlusion import occluded_points, points_hidden_from_camera
 
 NEAREST = 1e-3  # metres along the optical axis; nothing that a lens images is nearer
+FARTHEST = 1e5  # metres; no LiDAR reaches as far, so that such a point is none
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def project(
     measured = _in_range(points, nearest, farthest, origins)
     camera_from_points = camera.from_frame @ frame_from_points
     seen = moved(points, camera_from_points)
-    kept = np.flatnonzero(measured & (seen[:, 2] > NEAREST))
+    kept = np.flatnonzero(measured & (seen[:, 2] > NEAREST) & (seen[:, 2] < FARTHEST))
     seen = seen.T.take(kept, axis=1).T
     columns, rows = np.rint(camera.project(seen)).T
     width, height = camera.intrinsics.width, camera.intrinsics.height

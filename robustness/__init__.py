@@ -1,0 +1,1 @@
+"""What must not break the node: fuzzing, endurance, faults. Development only."""
