@@ -34,7 +34,7 @@ help:
 	@echo "make train-default DATA=folder  train models/default from nothing (hours)"
 	@echo "make train-accurate DATA=folder  the same for models/accurate: larger, better, not committed"
 	@echo "make bench  accuracy and speed beside the classical methods; BENCH=--quick: a part"
-	@echo "make fuzz   100,000 broken messages for everything that reads messages; FUZZ='--cases N': so many"
+	@echo "make fuzz   100,000 broken messages for all that reads them, 5,000 for a running node; FUZZ, FUZZ_NODE='--cases N'"
 	@echo "make gpu-check  on a GPU: build, compare with ONNX Runtime, time; writes gpu_report.json"
 	@echo "make docs   the documentation as a site in build/docs/"
 	@echo "make clean  remove .venv and everything generated"
@@ -94,6 +94,7 @@ gpu-check:
 
 fuzz: $(READY)
 	@$(VENV)/bin/python -m robustness.conversions $(FUZZ)
+	@$(VENV)/bin/python -m robustness.running_node $(FUZZ_NODE)
 
 docs: $(DOCS_READY)
 	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --quiet

@@ -210,7 +210,7 @@ def _require(condition: bool) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Print what became of the messages; 1 if one broke something."""
     parser = argparse.ArgumentParser(prog="python -m robustness.conversions", description=__doc__)
-    parser.add_argument("--cases", type=int, default=WANTED_CASES, help="of all targets together")
+    parser.add_argument("--cases", type=int, default=WANTED_CASES, help="(default: %(default)d)")
     parser.add_argument("--seed", type=int, help="(default: other messages each time)")
     parser.add_argument("--only", choices=TARGETS, help="one target")
     options = parser.parse_args(arguments)

@@ -89,6 +89,11 @@ class NodeProcess:
         return self._log_path.read_text(encoding="utf-8", errors="replace")
 
     @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         """The process has not ended."""
         return self._process.poll() is None
