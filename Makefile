@@ -23,7 +23,7 @@ export AMENT_PREFIX_PATH := $(VENV)
 export ROS_DISTRO := $(ROS)
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 
-.PHONY: gpu-check help demo fuzz node test test-integration test-gpu-code test-training train-default train-accurate data-given bench docs clean
+.PHONY: gpu-check help demo fuzz soak node test test-integration test-gpu-code test-training train-default train-accurate data-given bench docs clean
 
 help:
 	@echo "make demo   complete a real photograph's depth over ROS 2; results in demo_output/; DEMO='--frames 10': fewer of 60, DEMO='--bag OUT': write a rosbag2"
@@ -35,6 +35,7 @@ help:
 	@echo "make train-accurate DATA=folder  the same for models/accurate: larger, better, not committed"
 	@echo "make bench  accuracy and speed beside the classical methods; BENCH=--quick: a part"
 	@echo "make fuzz   100,000 broken messages for all that reads them, 5,000 for a running node; FUZZ, FUZZ_NODE='--cases N'"
+	@echo "make soak   an hour at 10 Hz with the shipped model, then 20,000 frames as fast as they go; SOAK='--minutes 5'"
 	@echo "make gpu-check  on a GPU: build, compare with ONNX Runtime, time; writes gpu_report.json"
 	@echo "make docs   the documentation as a site in build/docs/"
 	@echo "make clean  remove .venv and everything generated"
@@ -95,6 +96,10 @@ gpu-check:
 fuzz: $(READY)
 	@$(VENV)/bin/python -m robustness.conversions $(FUZZ)
 	@$(VENV)/bin/python -m robustness.running_node $(FUZZ_NODE)
+
+soak: $(READY)
+	@$(VENV)/bin/python -m robustness.soak $(SOAK)
+	@$(VENV)/bin/python -m robustness.soak --model tiny --size 96 64 --rate 200 --frames 20000
 
 docs: $(DOCS_READY)
 	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --quiet

@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,15 +22,14 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from robustness import messages
+from robustness.starting import resident_mib, running
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "test"))
-from bundles import write_tiny_bundle
-from integration.harness import NodeProcess, Peer, accounted, next_domain, wait_for
+from integration.harness import Peer, accounted, wait_for  # isort: skip
 
 WANTED_CASES = 5000
 BETWEEN_CHECKS = 200  # cases
 PAUSE = 0.002  # s after each, so that the queues of DDS keep all
-QUEUE = 2000  # messages
+QUEUE = 1000  # messages
 LARGEST_GROWTH = 150  # MiB of resident memory from the first good pair on
 
 IMAGES = messages.images()
@@ -105,7 +103,7 @@ def fuzz(mode: Mode, cases: int, folder: Path, number: int | None = None) -> Out
         number: seed; ``None`` = other messages each time.
     """
     outcome = Outcome()
-    with _running(mode, folder) as (process, peer):
+    with running({"qos.input_depth": QUEUE, **mode.parameters}, folder) as (process, peer):
         publishers = {
             topic: peer.node.create_publisher(kind, topic, QoSProfile(depth=QUEUE))
             for topic, (kind, _) in mode.topics.items()
@@ -114,7 +112,7 @@ def fuzz(mode: Mode, cases: int, folder: Path, number: int | None = None) -> Out
             lambda: all(p.get_subscription_count() for p in publishers.values()), "subscriptions"
         )
         _check_that_it_works(mode, peer)
-        before = _resident_mib(process)
+        before = resident_mib(process)
         sent = 0
 
         def send(case: tuple[tuple[Any, ...], bool]) -> None:
@@ -137,7 +135,7 @@ def fuzz(mode: Mode, cases: int, folder: Path, number: int | None = None) -> Out
             return outcome
         _check_that_it_works(mode, peer)
         outcome.values = peer.diagnostics()[1]
-        outcome.growth = _resident_mib(process) - before
+        outcome.growth = resident_mib(process) - before
         outcome.problems += _problems(outcome, process.log, sent)
         if process.stop() != 0:
             outcome.problems.append("the exit code is not 0")
@@ -172,33 +170,12 @@ def _each(mode: Mode, cases: int, number: int | None, send: Any) -> None:
     (test if number is None else seed(number)(test))()
 
 
-@contextmanager
-def _running(mode: Mode, folder: Path) -> Iterator[tuple[NodeProcess, Peer]]:
-    bundle = folder / "tiny"
-    if not bundle.exists():
-        write_tiny_bundle(bundle)
-    with ExitStack() as stack:
-        domain = next_domain()
-        peer = Peer(domain)
-        stack.callback(peer.destroy)
-        parameters = {"model": bundle, "qos.input_depth": 1000, **mode.parameters}
-        process = NodeProcess(folder, domain, parameters)
-        stack.callback(process.stop)
-        process.wait_for_log("self-check")
-        yield process, peer
-
-
 def _check_that_it_works(mode: Mode, peer: Peer) -> None:
     """A good pair is completed; where the harness cannot send one, diagnostics are published."""
     if mode.good_pairs:
         peer.complete_good_pair()
     else:
         peer.diagnostics()
-
-
-def _resident_mib(process: NodeProcess) -> float:
-    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
-    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
 
 
 def main(arguments: list[str] | None = None) -> int:
