@@ -134,28 +134,28 @@ def guided_planes(
     moments = _moments(values, mask)
     if reliability is not None:
         moments = moments * reliability
-    channels = moments.shape[1]
-    batch, _, height, width = moments.shape
     v, u = _coordinates(mask)
-    place = torch.cat([u.expand_as(mask), v.expand_as(mask), features], 1)
-    level = torch.cat([moments, mask, place * mask], 1)
+    place = torch.cat([u.expand_as(mask), v.expand_as(mask)], 1)
     # Where the features leave nothing, distance alone decides.
     total = UNGUIDED_SHARE * pyramid_sum(moments)
+    sums = [moments, mask, place * mask, features * mask]  # of each cell
     for index in range(GUIDED_LEVELS):
         if index:
-            level = 4 * F.avg_pool2d(level, 2)
+            sums = [4 * F.avg_pool2d(level, 2) for level in sums]
         # Means of each cell's place and features; the exporter drops a sum with a tiny number.
-        share = 1 / level[:, channels : channels + 1].clamp_min(0.5)
-        near = torch.cat([level[:, :channels], level[:, channels + 1 :] * share], 1)
-        near = neighbours(near, "constant")
-        near = F.interpolate(near, scale_factor=float(2**index), mode="nearest")
-        near = near.view(batch, 9, -1, height, width)
-        apart = (near[:, :, channels:] - place.unsqueeze(1)).square()
-        reach = GUIDED_REACH * 2**index / COORDINATE_UNIT
-        tent = (1 - apart[:, :, :2].sum(2, keepdim=True) / reach**2).clamp_min(0).square()
-        similar = torch.exp(-apart[:, :, 2:].sum(2, keepdim=True))
-        weight = 2.0 ** (-KERNEL_POWER * index) * tent * similar
-        total = total + (weight * near[:, :, :channels]).sum(1)
+        share = 1 / sums[1].clamp_min(0.5)
+        cells = (sums[0], sums[2] * share, sums[3] * share)
+        scale = 2**index
+        if index:
+            cells = [F.interpolate(x, scale_factor=float(scale), mode="nearest") for x in cells]
+        reach = GUIDED_REACH * scale / COORDINATE_UNIT
+        shifted = (shifts(x, "constant", spacing=scale) for x in cells)
+        for near_moments, near_place, near_features in zip(*shifted, strict=True):
+            apart = (near_place - place).square().sum(1, keepdim=True)
+            differ = (near_features - features).square().sum(1, keepdim=True)
+            tent = (1 - apart / reach**2).clamp_min(0).square()
+            weight = 2.0 ** (-KERNEL_POWER * index) * tent * torch.exp(-differ)
+            total = total + weight * near_moments
     return _fit_planes(total, *_range(values, mask))
 
 
@@ -172,11 +172,12 @@ def similar_mean(values: Tensor, mask: Tensor, features: Tensor, otherwise: Tens
         features: [B, D, H, W].
         otherwise: [B, 1, H, W].
     """
-    batch, _, height, width = values.shape
-    near = neighbours(torch.cat([mask, values * mask, features], 1), "constant", MEAN_REACH)
-    near = near.view(batch, -1, 2 + features.shape[1], height, width)
-    apart = (near[:, :, 2:] - features.unsqueeze(1)).square().sum(2, keepdim=True)
-    sums = (torch.exp(-apart) * near[:, :, :2]).sum(1)
+    sums = torch.zeros_like(values.repeat(1, 2, 1, 1))
+    samples = torch.cat([mask, values * mask], 1)
+    shifted = (shifts(x, "constant", MEAN_REACH) for x in (samples, features))
+    for near_samples, near_features in zip(*shifted, strict=True):
+        differ = (near_features - features).square().sum(1, keepdim=True)
+        sums = sums + torch.exp(-differ) * near_samples
     count, total = sums.split(1, 1)
     return (total + NOTHING_SIMILAR * otherwise) / (count + NOTHING_SIMILAR)
 
@@ -267,23 +268,38 @@ def local_range(values: Tensor, mask: Tensor) -> Tensor:
     return torch.cat([-near, far], 1)
 
 
-def neighbours(field: Tensor, beyond: str = "replicate", reach: tuple[int, int] = (1, 1)) -> Tensor:
-    """The neighbourhood of each pixel as channels, row by row: [B, C, H, W] -> [B, N C, H, W].
+def neighbours(field: Tensor, beyond: str = "replicate") -> Tensor:
+    """The 3x3 neighbourhood of each pixel as channels, row by row: [B, C, H, W] -> [B, 9 C, H, W].
 
     Args:
         field: values.
         beyond: what lies beyond the border: "replicate" or "constant" zeros.
-        reach: pixels up and down, left and right.
+    """
+    return torch.cat(shifts(field, beyond), 1)
+
+
+def shifts(
+    field: Tensor,
+    beyond: str = "replicate",
+    reach: tuple[int, int] = (1, 1),
+    spacing: int = 1,
+) -> list[Tensor]:
+    """The field as each pixel's neighbours see it, row by row of the neighbourhood.
+
+    Args:
+        field: values [B, C, H, W].
+        beyond: what lies beyond the border: "replicate" or "constant" zeros.
+        reach: neighbours up and down, left and right.
+        spacing: pixels from one neighbour to the next.
     """
     height, width = field.shape[-2:]
-    rows, columns = reach
+    rows, columns = (spacing * n for n in reach)
     padded = F.pad(field, (columns, columns, rows, rows), mode=beyond)
-    shifted = [
+    return [
         padded[..., y : y + height, x : x + width]
-        for y in range(2 * rows + 1)
-        for x in range(2 * columns + 1)
+        for y in range(0, 2 * rows + 1, spacing)
+        for x in range(0, 2 * columns + 1, spacing)
     ]
-    return torch.cat(shifted, 1)
 
 
 def _halve(x: Tensor) -> Tensor:
