@@ -26,6 +26,7 @@ sparse depth by k multiplies the output by k.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -39,8 +40,8 @@ from starrygazer_training.interpolation import (
     guided_planes,
     local_planes,
     local_range,
-    neighbours,
     pool,
+    shifts,
     similar_mean,
 )
 from starrygazer_training.plausibility import Plausibility, reliability
@@ -300,7 +301,7 @@ def propagate(field: Tensor, affinity: Tensor) -> Tensor:
         field: [B, 1, H, W].
         affinity: [B, 9, H, W], sums to one over the neighbours.
     """
-    return (affinity * neighbours(field)).sum(1, keepdim=True)
+    return weighted_sum(affinity.split(1, 1), shifts(field))
 
 
 def convex_upsample(field: Tensor, weights: Tensor) -> Tensor:
@@ -312,8 +313,15 @@ def convex_upsample(field: Tensor, weights: Tensor) -> Tensor:
     """
     batch, _, height, width = field.shape
     parts = shares(weights.contiguous().view(batch, 4, 9, height, width), 2)
-    subpixels = (parts * neighbours(field).unsqueeze(1)).sum(2)
-    return F.pixel_shuffle(subpixels, 2)
+    return F.pixel_shuffle(weighted_sum(parts.unbind(2), shifts(field)), 2)
+
+
+def weighted_sum(weights: Sequence[Tensor], fields: Sequence[Tensor]) -> Tensor:
+    """Sum of the fields, each times its weight: faster at run time than a product of stacks."""
+    total = weights[0] * fields[0]
+    for weight, field in zip(weights[1:], fields[1:], strict=True):
+        total = total + weight * field
+    return total
 
 
 def _bilinear_logits() -> Tensor:
