@@ -8,7 +8,12 @@ import numpy as np
 
 from starrygazer_ros.completion import Intrinsics
 from starrygazer_ros.completion.cameras import Camera, raw_camera, rectified_camera
-from starrygazer_ros.messages import LARGEST_IMAGE, UnusableCameraInfoError, intrinsics_from_message
+from starrygazer_ros.messages import (
+    LARGEST_IMAGE,
+    LARGEST_SIDE,
+    UnusableCameraInfoError,
+    intrinsics_from_message,
+)
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CameraInfo
@@ -69,14 +74,16 @@ def image_size(message: CameraInfo) -> tuple[int, int]:
     """Width and height of the image; those of the message are of the sensor.
 
     Raises:
-        UnusableCameraInfoError: more than ``LARGEST_IMAGE`` pixels, of the image or the sensor.
+        UnusableCameraInfoError: more than ``LARGEST_IMAGE`` pixels or ``LARGEST_SIDE`` in a row or
+            column, of the image or the sensor.
     """
     width, height = message.roi.width or message.width, message.roi.height or message.height
-    if max(width * height, message.width * message.height) > LARGEST_IMAGE:
+    largest = max(width * height, message.width * message.height)
+    if largest > LARGEST_IMAGE or max(width, height, message.width, message.height) > LARGEST_SIDE:
         raise UnusableCameraInfoError(
             f"camera_info of frame '{message.header.frame_id}' cannot be used: it is of a sensor "
             f"of {message.width}x{message.height} and a part of {width}x{height}, more than "
-            f"{LARGEST_IMAGE:,} pixels"
+            f"{LARGEST_IMAGE:,} pixels or {LARGEST_SIDE:,} on a side"
         )
     return width // max(1, message.binning_x), height // max(1, message.binning_y)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 LARGEST_IMAGE = 50_000_000  # pixels; a few bytes can ask for gigabytes
+LARGEST_SIDE = 16_384  # pixels
 
 
 class MessageError(InputError):

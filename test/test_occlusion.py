@@ -252,3 +252,16 @@ def test_hidden_points_are_the_same_however_many_are_looked_at_together(monkeypa
 def test_no_points_hide_nothing() -> None:
     nothing = np.empty((0, 3), np.float32), np.empty(0, np.intp)
     assert points_hidden_from_camera(*nothing, 100, 50.0, np.zeros(3, np.float32)).shape == (0,)
+
+
+@pytest.mark.parametrize("shape", [(37, 53), (5, 90), (1, 1), (1, 9), (9, 1)])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (2, 3), (4, 20)])
+def test_the_largest_around_is_the_same_in_parts(monkeypatch, shape, rows, columns):
+    random = np.random.default_rng(0)
+    values = random.uniform(0, 1, shape).astype(np.float32)
+    values[random.uniform(size=shape) < 0.7] = 0
+    whole = occlusion._largest_around(values, rows, columns)
+    monkeypatch.setattr(occlusion, "LARGEST_WINDOW", 0)
+    parts = occlusion._largest_around(values, rows, columns)
+    np.testing.assert_array_equal(parts[whole >= 0], whole[whole >= 0])
+    assert (parts[whole < 0] < 0).all()  # where there is nothing around

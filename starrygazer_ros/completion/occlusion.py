@@ -26,6 +26,7 @@ SURROUNDED = 0.02  # share of all points with nearer ones on both sides in an im
 OF_THOSE_BESIDE = 0.38  # the same, of those with a nearer one on any side
 LEAST_SURROUNDED = 50  # points; fewer say nothing about the image
 MOST_ALONE = 0.03  # share of all points that are nearer or farther than all around them
+LARGEST_WINDOW = 400  # pixels, from which on rectangles are faster
 MOST_KNOWN = 0.2  # share of the pixels; no projected LiDAR covers more
 
 # Of points_hidden_from_camera, in widths of the image:
@@ -53,10 +54,8 @@ def occluded_points(sparse_depth: NDArray[np.float32]) -> NDArray[np.bool_]:
     columns = max(1, round(COLUMNS * sparse_depth.shape[1]))
     rows = max(1, round(ROWS * sparse_depth.shape[1]))
 
-    around = np.ones((2 * rows + 1, 2 * columns + 1), np.uint8)
-    around[rows, columns] = 0
-    nearest = cv2.dilate(inverse, around)
-    farthest = cv2.erode(np.where(known, inverse, np.float32(np.inf)), around)
+    nearest = _largest_around(inverse, rows, columns)
+    farthest = -_largest_around(np.where(known, -inverse, np.float32(-np.inf)), rows, columns)
     has_neighbours = known & (nearest > 0)
     alone_near = has_neighbours & (inverse > NEARER * nearest)
     alone_far = has_neighbours & (NEARER * inverse < farthest)
@@ -78,6 +77,29 @@ def occluded_points(sparse_depth: NDArray[np.float32]) -> NDArray[np.bool_]:
         and surrounded >= OF_THOSE_BESIDE * np.count_nonzero(beside)
     )
     return beside if full else np.zeros_like(known)
+
+
+def _largest_around(values: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
+    """Largest value in the window around each pixel, itself left out; [H, W]."""
+    around = np.ones((2 * rows + 1, 2 * columns + 1), np.uint8)
+    around[rows, columns] = 0
+    if around.size <= LARGEST_WINDOW:
+        return np.asarray(cv2.dilate(values, around), np.float32)
+    # The same in four rectangles, which OpenCV does by rows and columns: its cost is their sides,
+    # that of a window with a hole its area.
+    beside = np.ones((2 * rows + 1, columns), np.uint8)
+    straight = np.ones((rows, 1), np.uint8)
+    result = np.full_like(values, -np.inf)
+    # The pixel itself is at an end of the kernel, so that its neighbour's window leaves it out.
+    left = cv2.dilate(values, beside, anchor=(columns - 1, rows))
+    right = cv2.dilate(values, beside, anchor=(0, rows))
+    above = cv2.dilate(values, straight, anchor=(0, rows - 1))
+    below = cv2.dilate(values, straight, anchor=(0, 0))
+    np.maximum(result[:, 1:], left[:, :-1], out=result[:, 1:])
+    np.maximum(result[:, :-1], right[:, 1:], out=result[:, :-1])
+    np.maximum(result[1:], above[:-1], out=result[1:])
+    np.maximum(result[:-1], below[1:], out=result[:-1])
+    return result
 
 
 def points_hidden_from_camera(
