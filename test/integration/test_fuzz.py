@@ -18,5 +18,5 @@ CASES = 80
 def test_a_node_survives_broken_messages_and_accounts_for_each(mode, tmp_path):
     outcome = fuzz(MODES[mode], CASES, tmp_path, number=1)
     assert not outcome.problems
-    causes = {key for key in outcome.values if key.startswith("dropped ")}
-    assert len(causes) > 5
+    dropped = [int(n) for key, n in outcome.values.items() if key.startswith("dropped ")]
+    assert sum(dropped) > CASES / 4
