@@ -35,7 +35,7 @@ help:
 	@echo "make train-accurate DATA=folder  the same for models/accurate: larger, better, not committed"
 	@echo "make bench  accuracy and speed beside the classical methods; BENCH=--quick: a part"
 	@echo "make fuzz   100,000 broken messages for all that reads them, 5,000 for a running node; FUZZ, FUZZ_NODE='--cases N'"
-	@echo "make soak   an hour at 10 Hz with the shipped model, then 20,000 frames as fast as they go; SOAK='--minutes 5'"
+	@echo "make soak   an hour at 10 Hz with the shipped model, then 20,000 frames at 200 Hz; SOAK='--minutes 5'"
 	@echo "make gpu-check  on a GPU: build, compare with ONNX Runtime, time; writes gpu_report.json"
 	@echo "make docs   the documentation as a site in build/docs/"
 	@echo "make clean  remove .venv and everything generated"

@@ -15,13 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from hypothesis.database import InMemoryExampleDatabase
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from robustness import messages
+from robustness.drawing import for_each
 from robustness.starting import resident_mib, running
 
 from integration.harness import Peer, accounted, wait_for  # isort: skip
@@ -160,14 +159,7 @@ def _each(mode: Mode, cases: int, number: int | None, send: Any) -> None:
     """Call ``send`` with a message of each topic, and whether their stamps are to stay."""
     together = st.tuples(*(strategy for _, strategy in mode.topics.values()))
     drawn = st.tuples(together, st.sampled_from([False, False, False, False, True]))
-    test = settings(
-        max_examples=cases,
-        deadline=None,
-        database=InMemoryExampleDatabase(),
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )(given(drawn)(send))
-    (test if number is None else seed(number)(test))()
+    for_each(drawn, cases, send, number)
 
 
 def _check_that_it_works(mode: Mode, peer: Peer) -> None:

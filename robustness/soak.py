@@ -38,8 +38,8 @@ from integration.harness import (  # isort: skip
 
 QUEUE = 100  # messages
 WARM_UP = 0.2  # of the samples, left out of the slopes: allocators and DDS keep what they need once
-# What may be noise, per hour: of a leak of 1 KiB a frame at 10 Hz RSS would grow by 35 MiB.
-LARGEST_SLOPES = {"memory_mib": 12.0, "files": 2.0, "threads": 1.0}
+# Of a whole run, by its slope; a leak of 1 KiB a frame makes 35 MiB of an hour at 10 Hz.
+LARGEST_GROWTH = {"memory_mib": 12.0, "files": 2.0, "threads": 1.0}
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,9 @@ def soak(
         peer.complete_good_pair()  # the harness's own; also waits for the subscriptions
         before = _counts(peer.diagnostics()[1])
         _send_all(result, process, peer, send, seconds, frames, rate)
+        if not process.running:
+            result.problems.append(f"the process ended with {process.exit_code()}")
+            return result
         wait_for(lambda: _settled(peer, result, before), "the last frame", timeout=60)
         result.values = peer.diagnostics()[1]
         result.problems += _problems(result, before, process.log)
@@ -148,7 +151,7 @@ def _send_all(
     rate: float,
 ) -> None:
     began = time.monotonic()
-    sampled = 0.0
+    sampled = -1.0
     total = int(min(frames, seconds * rate))
     with tqdm(total=total, desc="sending", unit="pair", mininterval=bar_interval()) as bar:
         while result.sent < total and process.running:
@@ -207,11 +210,13 @@ def _problems(result: Soak, before: tuple[int, int, int], log: str) -> list[str]
         for topic in ("image", "sparse_depth")
         if not accounted(result.values, topic)
     ]
-    hours = result.samples[-1].seconds / 3600 if result.samples else 0
-    for name, slope in (result.slopes() if len(result.samples) > 10 else {}).items():
-        # In a short run what was allocated once looks like a slope.
-        if name in LARGEST_SLOPES and slope * hours > max(LARGEST_SLOPES[name] * hours, 8.0):
-            found.append(f"{name} grows by {slope:.1f} an hour")
+    hours = result.samples[-1].seconds / 3600
+    slopes = result.slopes()
+    found += [
+        f"{name} grows by {slopes[name]:.1f} an hour"
+        for name, largest in LARGEST_GROWTH.items()
+        if slopes[name] * hours > largest
+    ]
     found += [word for word in ("internal_error", "Traceback") if word in log]
     return found
 

@@ -214,13 +214,11 @@ class LatestMatcher:
 
     def take(self, queue: int) -> list[Image]:
         """See :class:`Matcher`."""
-        waiting = self._image if queue == IMAGE else self._newest
-        is_waiting = waiting is not None and bool(self.waiting(queue))
         if queue == IMAGE:
-            self._image = None
-        else:
-            self._newest = None
-        return [waiting] if is_waiting and waiting is not None else []
+            taken, self._image = self._image, None
+            return [] if taken is None else [taken]
+        taken, self._newest = self._newest, None
+        return [] if taken is None or self._used else [taken]
 
 
 def make_matcher(rule: Rule, on_pair: OnPair, on_drop: OnDrop, of_ros: bool = True) -> Matcher:

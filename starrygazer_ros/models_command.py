@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -110,17 +112,24 @@ def _list(_options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _add(options: argparse.Namespace) -> int:
-    if Path(options.name).name != options.name or options.name.startswith("."):
-        raise ModelsCommandError(f"{options.name} is no name: choose one without slashes")
+@contextmanager
+def _packages_needed() -> Iterator[None]:
+    """Say what to install where the packages of the extra ``models`` are missing."""
     try:
-        from starrygazer_ros.own_models.bundling import add_model
+        yield
     except ModuleNotFoundError as error:
         if error.name and error.name.startswith("starrygazer_ros"):
             raise
         raise ModelsCommandError(
             f"this needs the package {error.name}: pip install onnx scikit-image"
         ) from error
+
+
+def _add(options: argparse.Namespace) -> int:
+    if Path(options.name).name != options.name or options.name.startswith("."):
+        raise ModelsCommandError(f"{options.name} is no name: choose one without slashes")
+    with _packages_needed():
+        from starrygazer_ros.own_models.bundling import add_model
     image, sparse_depth = _sample(options)
     added = add_model(
         options.name,
@@ -143,14 +152,8 @@ def _add(options: argparse.Namespace) -> int:
 
 
 def _quantize(options: argparse.Namespace) -> int:
-    try:
+    with _packages_needed():
         from starrygazer_ros.own_models.quantizing import quantize
-    except ModuleNotFoundError as error:
-        if error.name and error.name.startswith("starrygazer_ros"):
-            raise
-        raise ModelsCommandError(
-            f"this needs the package {error.name}: pip install onnx"
-        ) from error
     pairs = _pairs(options.frames)
     frames = (
         (read_image(image), _read_sparse_depth(sparse, options.depth_scale))

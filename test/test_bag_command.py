@@ -208,6 +208,18 @@ def test_projects_point_clouds_with_the_transforms_of_the_bag(tmp_path, complete
     assert xyz[0, 0] == pytest.approx([-47.5 * 4.8 / 80, -31.5 * 4.8 / 80, 4.8], rel=1e-5)
 
 
+def test_says_that_the_sparse_depth_is_in_another_frame(tmp_path, complete, capsys):
+    with recordings.writing(tmp_path / "in") as write:
+        depth = recordings.sparse_depth(START)
+        depth.header.frame_id = "depth_optical_frame"
+        write(SPARSE, START, depth)
+        write(IMAGE, START, recordings.image(START))
+    assert complete(tmp_path / "in", tmp_path / "out", "--outputs", "dense") == 0
+    output, error = capsys.readouterr()
+    assert "completed 1 of 1 images" in output
+    assert "other_frame: sparse depth is in frame 'depth_optical_frame'" in error
+
+
 @pytest.mark.parametrize(
     ("topic", "options"),
     [("/robot/tf_static", ()), ("/latched", ("--tf-static-topic", "/latched"))],

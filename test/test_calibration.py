@@ -37,6 +37,13 @@ def test_gives_the_newest_calibration_of_a_frame_and_size():
     assert cache.find("camera", 128, 48).camera_info.k[0] == 70.0
 
 
+@pytest.mark.parametrize(("stored", "asked"), [("/camera", "camera"), ("camera", "/camera")])
+def test_a_slash_in_front_of_a_frame_is_none(stored, asked):
+    cache = CalibrationCache()
+    cache.store(camera_info(frame=stored))
+    assert cache.find(asked, 64, 48).camera_info.header.frame_id == stored
+
+
 def test_says_what_is_there_instead_of_what_is_missing():
     cache = CalibrationCache()
     with pytest.raises(MissingCameraInfoError, match="received: none"):

@@ -133,3 +133,16 @@ def test_refuses_a_change_with_the_reason_and_changes_nothing(node):
     assert not refused.successful
     assert "threads takes effect on configure" in refused.reason
     assert node.values.depth_encoding == node.get_parameter("depth_encoding").value == "32FC1"
+
+
+def test_what_fails_half_way_through_configure_leaves_nothing_behind(node, monkeypatch):
+    def fail(*_):
+        raise ArithmeticError("half-way")
+
+    before = len(list(node.publishers))
+    monkeypatch.setattr("starrygazer_ros.nodes.completion.PairSynchronizer", fail)
+    assert node.trigger_configure() != SUCCESS
+    assert len(list(node.publishers)) == before
+    monkeypatch.undo()
+    assert node.trigger_configure() == SUCCESS
+    assert len(list(node.publishers)) == before + len(node._configured.outputs.publishers)

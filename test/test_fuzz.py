@@ -15,7 +15,7 @@ CASES = 150
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_whatever_comes_there_is_a_result_or_one_clear_reason(name):
-    outcomes = fuzz(name, CASES, seed=1)
+    outcomes = fuzz(name, CASES, number=1)
     assert sum(outcomes.values()) >= CASES
     assert outcomes["fine"] > 0  # else the reasons would be those of the strategy
     assert len(outcomes) > 1
@@ -33,4 +33,4 @@ def test_whatever_comes_there_is_a_result_or_one_clear_reason(name):
 def test_what_is_broken_is_found(monkeypatch, broken, expected):
     monkeypatch.setitem(TARGETS, "image", (broken, TARGETS["image"][1]))
     with pytest.raises(expected):
-        fuzz("image", 10, seed=1)
+        fuzz("image", 10, number=1)

@@ -23,7 +23,6 @@ from starrygazer_ros.projection_parameters import ProjectionParameters
 from starrygazer_ros.qos import input_profile, output_profile, subscription_mismatch
 from starrygazer_ros.statistics import Statistics
 from starrygazer_ros.tf_transforms import make_transforms
-from starrygazer_ros.transforms import Transforms
 from starrygazer_ros.worker import NewestWorker
 
 
@@ -37,11 +36,14 @@ class Cloud:
 
 @dataclass(frozen=True)
 class Configured:
-    """What ``configure`` makes and ``free`` frees: transforms, publisher, counters."""
+    """What ``configure`` makes and ``free`` frees: projector, publisher, counters.
 
-    transforms: Transforms
+    ``made`` destroys what the node owns: publisher and subscriptions.
+    """
+
     projector: CloudProjector
     publisher: Publisher
+    made: ExitStack
     statistics: Statistics = field(default_factory=Statistics)
 
 
@@ -79,9 +81,9 @@ class ProjectionNode(ManagedNode):
         with ExitStack() as made:
             made.callback(self.destroy_lifecycle_publisher, publisher)
             transforms = make_transforms(self, self.values)
-            made.pop_all()
-        projector = CloudProjector(self.values, transforms)
-        self._configured = Configured(transforms, projector, publisher)
+            made.callback(transforms.destroy)
+            made = made.pop_all()
+        self._configured = Configured(CloudProjector(self.values, transforms), publisher, made)
         self._camera_infos = 0
 
     def activate(self) -> None:
@@ -117,8 +119,7 @@ class ProjectionNode(ManagedNode):
     def free(self) -> None:
         """Destroy the publisher, stop listening to transforms."""
         if self._configured is not None:
-            self._configured.transforms.destroy()
-            self.destroy_lifecycle_publisher(self._configured.publisher)
+            self._configured.made.close()
             self._configured = None
 
     def apply(self) -> None:
