@@ -23,6 +23,7 @@ GUIDED_LEVELS = 4
 GUIDED_REACH = 1.5  # cells; the 3x3 cells around a pixel reach at least one cell far
 UNGUIDED_SHARE = 1e-4
 MEAN_REACH = (3, 1)  # cells up and down, left and right: scan lines leave gaps between rows
+NOTHING_AROUND = 0.3  # weight of what is there already, over that of a sample at the pixel itself
 NOTHING_SIMILAR = 1e-3  # weight of what is there already, over that of a sample in the same cell
 SMALLEST_SHARE = 1e-9  # of a cell's weights
 SAME_SURFACE = 0.05  # log depth by which samples of one surface in a cell may differ
@@ -75,24 +76,43 @@ def align(relative_depth: Tensor, log_sparse: Tensor, mask: Tensor) -> Tensor:
     return -torch.log(torch.maximum(torch.minimum(fitted, 2 * near), far / 2))
 
 
-def pool(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Weighted mean of the values in each 2x2 cell, and whether there is one.
+def pool(values: Tensor, mask: Tensor, cell: int = 2) -> tuple[Tensor, Tensor]:
+    """Weighted mean of the values in each square cell, and whether there is one.
 
     Args:
         values: [B, C, H, W].
         mask: [B, 1, H, W] weights, 0 or above ``SMALLEST_SHARE``.
+        cell: pixels on a side.
     """
-    share = F.avg_pool2d(mask, 2)
-    return F.avg_pool2d(values * mask, 2) / share.clamp_min(SMALLEST_SHARE), (share > 0).float()
+    share = F.avg_pool2d(mask, cell)
+    return F.avg_pool2d(values * mask, cell) / share.clamp_min(SMALLEST_SHARE), (share > 0).float()
 
 
-def front(log_depth: Tensor, mask: Tensor) -> Tensor:
-    """Weights [B, 1, H, W] of the samples on the nearest surface in each 2x2 cell, 0 elsewhere.
+def around(values: Tensor, weight: Tensor, cell: int) -> Tensor:
+    """What samples say of the pixels around them: the full value at a sample, nothing beyond a cell.
+
+    Normalised convolution with a tent (Knutsson & Westin 1993).
+
+    Args:
+        values: [B, 1, H, W], read where the weight is above 0.
+        weight: [B, 1, H, W] from 0 to 1.
+        cell: pixels from a sample to where its tent ends.
+    """
+    n = cell - 1
+    both = F.pad(torch.cat([weight * values, weight], 1), (n, n, n, n))
+    for _ in range(2):  # a box twice is a tent
+        both = F.avg_pool2d(both, cell, 1)
+    total, share = both.split(1, 1)
+    return total / (share + NOTHING_AROUND / cell**2)
+
+
+def front(log_depth: Tensor, mask: Tensor, cell: int = 2) -> Tensor:
+    """Weights [B, 1, H, W] of the samples on the nearest surface in each cell, 0 elsewhere.
 
     The mean over two surfaces would lie in the air between them.
     """
     nearness = torch.where(mask > 0, -log_depth, torch.full_like(log_depth, NONE))
-    nearest = F.interpolate(F.max_pool2d(nearness, 2), scale_factor=2.0, mode="nearest")
+    nearest = F.interpolate(F.max_pool2d(nearness, cell), scale_factor=float(cell), mode="nearest")
     return (mask > 0).float() * (nearness > nearest - SAME_SURFACE).float()
 
 

@@ -99,19 +99,18 @@ def beside(values: Tensor, known: Tensor, levels: range | tuple[int, ...]) -> li
         down = F.max_pool2d(padded, (n, 2 * n + 1), 1)
         left, right = across[..., : -n - 1], across[..., n + 1 :]
         up, low = down[..., : -n - 1, :], down[..., n + 1 :, :]
-        sides = torch.cat([left, right, up, low], 1)
-        if level:
-            sides = F.interpolate(sides, scale_factor=float(2**level), mode="nearest")
-        beyond = (sides - own.repeat(1, 4, 1, 1)).clamp(-LARGEST_STEP, LARGEST_STEP)
-        left, right, up, low = beyond.split(2, 1)
         across_both, down_both = torch.minimum(left, right), torch.minimum(up, low)
         across_one, down_one = torch.maximum(left, right), torch.maximum(up, low)
         middle = torch.minimum(across_one, down_one), torch.maximum(across_both, down_both)
-        figures += [
+        ordered = [
             torch.maximum(across_one, down_one),
             torch.maximum(*middle),
             torch.minimum(*middle),
             torch.minimum(across_both, down_both),
             middle[1],
         ]
+        sides = torch.cat(ordered, 1)  # ordered before they are enlarged: the same, and cheaper
+        if level:
+            sides = F.interpolate(sides, scale_factor=float(2**level), mode="nearest")
+        figures.append((sides - own.repeat(1, 5, 1, 1)).clamp(-LARGEST_STEP, LARGEST_STEP))
     return figures

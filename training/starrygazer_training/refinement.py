@@ -35,6 +35,7 @@ from torch.nn import functional as F
 
 from starrygazer_training.interpolation import (
     align,
+    around,
     centred_log,
     front,
     guided_planes,
@@ -83,9 +84,12 @@ class Refinement(nn.Module):
         see_relative_depth: without, relative depth is replaced by a constant; for an ablation.
     """
 
-    def __init__(self, see_image: bool = True, see_relative_depth: bool = True) -> None:
+    def __init__(
+        self, see_image: bool = True, see_relative_depth: bool = True, cell: int = 2
+    ) -> None:
         super().__init__()
         self._see_image, self._see_relative_depth = see_image, see_relative_depth
+        self.cell = cell
         self.plausibility = Plausibility()
         self.stem = nn.Sequential(_conv(3, 16, stride=2), nn.ReLU())
         self.encoder = nn.ModuleList()
@@ -145,24 +149,29 @@ class Refinement(nn.Module):
             relative_depth = torch.zeros_like(relative_depth)
         with torch.autocast("cpu", enabled=False):
             log_sparse, mask, centre = centred_log(sparse_depth)
-            foremost = front(log_sparse, mask)
-            values, known = pool(log_sparse, foremost)  # all from here on [B, 1, H/2, W/2]
-            aligned = F.avg_pool2d(align(relative_depth, log_sparse, mask), 2)
+            foremost = front(log_sparse, mask, self.cell)
+            values, known = pool(log_sparse, foremost, self.cell)  # from here on [B, 1, H/c, W/c]
+            aligned = align(F.avg_pool2d(relative_depth, self.cell), values, known)
             plausibility = self.plausibility(values, values - aligned, known)
             samples = _Samples(values, known, plausibility)
             features = _interpolations(samples, aligned)
+        image = _resized(image, values, 2)
         half, quarter = self._unet(torch.cat([self.stem(image - 0.5), *features], 1))
         log_depth, samples = self._correct(samples, aligned, quarter)
         log_depth, log_error, trust = self._sharpen(samples, log_depth, half, image)
         with torch.autocast("cpu", enabled=False):
-            left = samples.reliable * pool(log_sparse - log_depth, foremost)[0]
-            log_depth = log_depth + _double(local_planes(left, known)[0] * trust)
+            log_depth = _resized(log_depth, values, self.cell)
+            left = samples.reliable * pool(log_sparse - log_depth, foremost, self.cell)[0]
+            more = local_planes(left, known)[0] * trust
+            log_depth = log_depth + _resized(more, values, self.cell)
+            trust = F.interpolate(trust * samples.reliable, scale_factor=float(self.cell))
+            log_depth = log_depth + around(log_sparse - log_depth, trust * foremost, self.cell)
             farthest, nearest = (
                 extreme((2, 3), keepdim=True) for extreme in (log_sparse.amax, log_sparse.amin)
             )
             log_depth = torch.minimum(log_depth, farthest + MOST_BEYOND)
             log_depth = torch.maximum(log_depth, nearest - MOST_BEYOND)
-        return Refined(log_depth, _double(log_error), centre, plausibility)
+        return Refined(log_depth, _resized(log_error, values, self.cell), centre, plausibility)
 
     def _correct(
         self, samples: _Samples, aligned: Tensor, features: Tensor
@@ -215,11 +224,21 @@ class Refinement(nn.Module):
         log_depth = (choice * torch.cat([log_depth, sides], 1)).sum(1, keepdim=True)
         for _ in range(FINE_STEPS):
             log_depth = propagate(log_depth, affinity)
-        pixels = F.pixel_unshuffle(image - 0.5, 2)
-        log_depth = convex_upsample(
-            log_depth, self.convex(torch.cat([features, pixels], 1)).float()
-        )
+        log_depth = convex_upsample(log_depth, self._convex_logits(features, image).float())
         return log_depth, heads[:, 10:11] - 2.0, torch.sigmoid(heads[:, 11:12] + 2.0)
+
+    def _convex_logits(self, features: Tensor, image: Tensor) -> Tensor:
+        """``convex`` of the features and the four pixels of each cell, without moving the pixels.
+
+        A 1x1 convolution of pixels that were moved into channels is a 2x2 one of the image.
+        """
+        first, *others = self.convex
+        of_features, of_pixels = first.weight.split([features.shape[1], 12], 1)
+        hidden = F.conv2d(features, of_features, first.bias)
+        hidden = hidden + F.conv2d(image - 0.5, of_pixels.reshape(-1, 3, 2, 2), stride=2)
+        for layer in others:
+            hidden = layer(hidden)
+        return hidden
 
     def _unet(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Decoded features at 1/2 and 1/4 of the image's size."""
@@ -290,8 +309,12 @@ def confidence(log_error: Tensor) -> Tensor:
 
 def shares(logits: Tensor, dim: int) -> Tensor:
     """Softmax of moderate logits in plain operators: ONNX Runtime's own is slow across channels."""
-    weights = torch.exp(logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT))
+    weights = _positive(logits)
     return weights / weights.sum(dim, keepdim=True)
+
+
+def _positive(logits: Tensor) -> Tensor:
+    return torch.exp(logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT))
 
 
 def propagate(field: Tensor, affinity: Tensor) -> Tensor:
@@ -312,8 +335,8 @@ def convex_upsample(field: Tensor, weights: Tensor) -> Tensor:
         weights: [B, 36, H, W] logits, nine per sub-pixel.
     """
     batch, _, height, width = field.shape
-    parts = shares(weights.contiguous().view(batch, 4, 9, height, width), 2)
-    return F.pixel_shuffle(weighted_sum(parts.unbind(2), shifts(field)), 2)
+    parts = _positive(weights.contiguous().view(batch, 4, 9, height, width)).unbind(2)
+    return F.pixel_shuffle(weighted_sum(parts, shifts(field)) / sum(parts), 2)
 
 
 def weighted_sum(weights: Sequence[Tensor], fields: Sequence[Tensor]) -> Tensor:
@@ -348,6 +371,14 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
     )
+
+
+def _resized(x: Tensor, like: Tensor, times: int) -> Tensor:
+    """``x`` at the size of ``like`` times a whole number."""
+    size = torch.Size((times * like.shape[-2], times * like.shape[-1]))
+    if x.shape[-2:] == size:
+        return x
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
 def _double(x: Tensor) -> Tensor:
