@@ -29,6 +29,7 @@ setup(
         (f"{SHARE}/launch", files("launch")),
         (f"{SHARE}/config", files("config")),
         (f"{SHARE}/models/default", files("models/default")),
+        (f"{SHARE}/models/fast", files("models/fast")),
     ],
     install_requires=[
         "numpy>=1.21",

@@ -45,8 +45,8 @@ class CompletionParameters(CommonParameters, CloudParameters):
     precision: str = parameter(
         "precision",
         AUTO,
-        "What the back end computes in; auto is fp32 on a CPU, and on a GPU fp16 where the model "
-        "has graphs of it and they pass the self-check; int8 on a CPU where the model has it.",
+        "What the back end computes in; auto is, where the model has graphs of it and they pass the "
+        "self-check, int8 on a CPU with fast products of bytes and fp16 on a GPU; else fp32.",
         When.CONFIGURE,
         choices=PRECISIONS,
     )

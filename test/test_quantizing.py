@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,7 +12,8 @@ import yaml
 pytest.importorskip("onnx.compose", reason="onnx is needed: see requirements/")
 pytest.importorskip("skimage", reason="the frames are of scikit-image's photograph")
 
-from starrygazer_ros.backends import INT8, ONNXRUNTIME
+from starrygazer_ros.backends import FP32, INT8, ONNXRUNTIME
+from starrygazer_ros.backends.cpu import multiplies_int8
 from starrygazer_ros.backends.options import EngineOptions
 from starrygazer_ros.cli import main
 from starrygazer_ros.completion import (
@@ -22,11 +22,12 @@ from starrygazer_ros.completion import (
     DepthCompleter,
     ModelBundle,
     SelfCheckError,
+    selection,
 )
 from starrygazer_ros.demo.photographs import motorcycle
 from starrygazer_ros.demo.scan_lines import scan_lines
 
-IN_INT8 = EngineOptions(precision=INT8)
+IN_FP32, IN_INT8 = EngineOptions(precision=FP32), EngineOptions(precision=INT8)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def copy(quantized, tmp_path, **int8):
 
 
 def test_computes_nearly_the_same_in_int8_and_says_so(quantized, frames, folder):
-    plain = DepthCompleter.from_bundle(quantized, ONNXRUNTIME)
+    plain = DepthCompleter.from_bundle(quantized, ONNXRUNTIME, options=IN_FP32)
     in_int8 = DepthCompleter.from_bundle(quantized, ONNXRUNTIME, options=IN_INT8)
     assert in_int8.backend_description == f"{plain.backend_description}, int8"
     assert in_int8.bundle.refinement.sha256 != plain.bundle.refinement.sha256
@@ -82,6 +83,24 @@ def test_computes_nearly_the_same_in_int8_and_says_so(quantized, frames, folder)
     assert manifest["int8"]["calibrated_on"] == f"2 frames of {folder.name}"
     smaller = quantized / manifest["int8"]["refinement"]
     assert smaller.stat().st_size < 0.4 * plain.bundle.refinement.path.stat().st_size
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_auto_takes_it_where_the_cpu_multiplies_bytes_fast(quantized, monkeypatch, fast):
+    monkeypatch.setattr(selection, "multiplies_int8", lambda: fast)
+    completer = DepthCompleter.from_bundle(quantized, ONNXRUNTIME)
+    assert completer.backend_description.endswith(", int8") == fast
+    assert not completer.backend_warnings
+
+
+def test_auto_takes_fp32_where_int8_computes_something_else_and_warns(
+    quantized, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(selection, "multiplies_int8", lambda: True)
+    completer = DepthCompleter.from_bundle(copy(quantized, tmp_path, tolerance=1e-5), ONNXRUNTIME)
+    assert "int8" not in completer.backend_description
+    assert completer.backend_warnings[0].startswith("onnxruntime runs in fp32, not in int8: ")
+    assert completer.self_check() == pytest.approx(0, abs=1e-3)
 
 
 def test_one_that_computes_something_else_is_refused(quantized, tmp_path):
@@ -114,14 +133,11 @@ def test_a_folder_that_exists_or_has_no_frames_is_told(quantized, folder, tmp_pa
 
 
 def test_the_shipped_bundle_passes_in_int8_where_the_cpu_multiplies_it(frames):
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        flags = ""
-    if not {"avx512_vnni", "avx_vnni", "asimddp"} & set(flags.split()):
+    if not multiplies_int8():
         pytest.skip("int8 may saturate on a CPU without dot products of it")
     completer = DepthCompleter.from_bundle("default", ONNXRUNTIME, options=IN_INT8)
     assert completer.self_check() <= completer.bundle.golden_tolerance
-    plain = DepthCompleter.from_bundle("default", ONNXRUNTIME).complete(*frames[0]).depth
+    plain = DepthCompleter.from_bundle("default", ONNXRUNTIME, options=IN_FP32)
+    plain = plain.complete(*frames[0]).depth
     difference = np.abs(completer.complete(*frames[0]).depth - plain) / plain
     assert np.mean(difference) < 0.01

@@ -20,8 +20,9 @@ class EngineOptions:
     """Settings beside the back end and its threads.
 
     Attributes:
-        precision: one of :data:`~starrygazer_ros.backends.names.PRECISIONS`; ``auto`` is fp32 on a
-            CPU, and on a GPU fp16 where the bundle has graphs of it.
+        precision: one of :data:`~starrygazer_ros.backends.names.PRECISIONS`; ``auto`` is, where the
+            bundle has graphs of it, int8 on a CPU that multiplies bytes fast and fp16 on a GPU,
+            else fp32.
         max_height: of the images that a TensorRT plan takes.
         max_width: of these images.
         workspace_mib: memory that a layer may use for its work on a GPU [MiB].

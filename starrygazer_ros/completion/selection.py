@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from starrygazer_ros import backends
+from starrygazer_ros.backends.cpu import multiplies_int8
 from starrygazer_ros.backends.names import (
     AUTO,
     BACKENDS,
+    FP32,
     INT8,
     ONNXRUNTIME,
     TENSORRT,
@@ -92,7 +94,16 @@ def _load(
         from starrygazer_ros.backends.tensorrt.loading import load_pipeline  # not on every system
 
         return load_pipeline(bundle, platform, options, say)
-    precision = options.precision
+    if options.precision == AUTO and bundle.int8 is not None and multiplies_int8():
+        try:
+            return _on_host(bundle, backend, threads, INT8)
+        except (InferenceError, SelfCheckError) as error:
+            exact = _on_host(bundle, backend, threads, FP32)
+            return replace(exact, warnings=(f"{backend} runs in fp32, not in int8: {error}",))
+    return _on_host(bundle, backend, threads, options.precision)
+
+
+def _on_host(bundle: ModelBundle, backend: str, threads: int, precision: str) -> Selection:
     if precision == INT8:
         bundle = _in_int8(bundle)
     pipeline = HostPipeline(

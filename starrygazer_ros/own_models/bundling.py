@@ -14,7 +14,8 @@ import onnx
 import yaml
 from numpy.typing import NDArray
 
-from starrygazer_ros.backends.names import ONNXRUNTIME
+from starrygazer_ros.backends.names import FP32, ONNXRUNTIME
+from starrygazer_ros.backends.options import EngineOptions
 from starrygazer_ros.completion import DepthCompleter, ModelBundle
 from starrygazer_ros.completion.bundle import MANIFEST, SCHEMA
 from starrygazer_ros.own_models.probing import Probe, probe
@@ -92,9 +93,10 @@ def add_model(
         depth = DepthCompleter.from_bundle(partial, ONNXRUNTIME).complete(**pair).depth
         np.savez(partial / "golden.npz", **pair, depth=depth)
         _write_manifest(partial, manifest)
-        completer = DepthCompleter.from_bundle(partial, ONNXRUNTIME)
+        exact = EngineOptions(precision=FP32)  # the reference may have graphs in int8
+        completer = DepthCompleter.from_bundle(partial, ONNXRUNTIME, options=exact)
         completer.self_check()
-        reference = DepthCompleter.from_bundle(refinement, ONNXRUNTIME)
+        reference = DepthCompleter.from_bundle(refinement, ONNXRUNTIME, options=exact)
         errors = [_held_out_error(c, image, sparse_depth) for c in (completer, reference)]
         partial.rename(folder)
     return Added(folder, found, *errors)

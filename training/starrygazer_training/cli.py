@@ -7,6 +7,7 @@
     starrygazer-train card       MODEL_CARD.md of the bundle, from the records of the runs
     starrygazer-train all        the five in this order
     starrygazer-train ablate     the refinement again without each part of the method, scored
+    starrygazer-train regrid     a faster or finer bundle from the weights of one, without training
     starrygazer-train evaluate   scores of a bundle; arguments go to benchmarks.accuracy
 
 An interrupted stage continues where it was when the same command runs again; a finished network is
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
-from jsonargparse.typing import PositiveInt
+from jsonargparse.typing import PositiveInt, restricted_number_type
 
 from starrygazer_ros.completion.errors import CompletionError
 from starrygazer_training.config import Config, ConfigError, add_arguments, resolve
@@ -52,6 +53,13 @@ def main(arguments: list[str] | None = None) -> int:
         if arguments[:1] == ["evaluate"]:
             return _evaluate(arguments[1:])
         command, options = _parse(arguments)
+        if command == "regrid":
+            from starrygazer_training.regrid import regrid  # PyTorch takes seconds to load
+
+            regrid(
+                options.bundle, options.output, options.cell, options.mde_pixels, options.version
+            )
+            return 0
         _run(command, options, resolve(options))
     except KeyboardInterrupt:
         print(f"{PROGRAM}: interrupted; the same command continues", file=sys.stderr)
@@ -122,12 +130,40 @@ def _parse(arguments: list[str]) -> tuple[str, Namespace]:
         add_arguments(stage)
         commands.add_subcommand(name, stage, help=summary)
     commands.add_subcommand(
+        "regrid",
+        _regrid_command(),
+        help="a faster or finer bundle from the weights of one, without training",
+    )
+    commands.add_subcommand(
         "evaluate",
         ArgumentParser(),
         help="scores of a bundle; arguments go to benchmarks.accuracy",
     )
     options = parser.parse_args(arguments)
     return options.command, options[options.command]
+
+
+def _regrid_command() -> ArgumentParser:
+    parser = ArgumentParser(
+        usage=f"{PROGRAM} regrid --bundle BUNDLE --output FOLDER --cell N",
+        description="The refinement on cells of another size, with the same weights: a larger "
+        "cell is faster, a smaller one keeps more of dense input.",
+        exit_on_error=False,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--bundle", default="default", help="name or folder of a bundle")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the new bundle")
+    parser.add_argument(
+        "--cell",
+        type=restricted_number_type("Cell", int, [(">=", 2), ("<=", 16)]),
+        required=True,
+        help="pixels on a side, 2 to 16",
+    )
+    parser.add_argument(
+        "--mde-pixels", type=PositiveInt | None, help="size of the MDE's input; else as before"
+    )
+    parser.add_argument("--version", type=str | None, help="of the new bundle; else as before")
+    return parser
 
 
 def _run(command: str, options: Namespace, config: Config) -> None:

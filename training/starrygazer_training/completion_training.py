@@ -28,7 +28,7 @@ from starrygazer_training.pair_sources import (
 )
 from starrygazer_training.pictures import relative_depth_strip
 from starrygazer_training.plausibility import plausibility_loss
-from starrygazer_training.refinement import MULTIPLE, Refinement
+from starrygazer_training.refinement import Refinement
 from starrygazer_training.relative_depth import MdeRunner, resized
 from starrygazer_training.rendered_frames import RENDERS
 from starrygazer_training.run_log import Validation
@@ -98,7 +98,9 @@ def train(root: Path, work: Path, config: RefineConfig) -> None:
     law = PatternLaw() if config.faults else PatternLaw.without_faults()
     photographs = PhotographPairs(files.photographs, law, config.crop)
     rendered = RenderedPairs(files.renders, files.rendered, law, config.crop)
-    scenes = _validation_scenes(root, MdeRunner(files.mde))
+    torch.manual_seed(config.seed)
+    model = Refinement(see_image=config.image, see_relative_depth=config.relative_depth)
+    scenes = _validation_scenes(root, MdeRunner(files.mde), model.multiple)
 
     def draw(rng: random.Random) -> Pair:
         pairs = []
@@ -132,8 +134,6 @@ def train(root: Path, work: Path, config: RefineConfig) -> None:
                 pictures[name] = _picture(scene, ours)
         return Validation({name: float(np.mean(v)) for name, v in figures.items()}, pictures)
 
-    torch.manual_seed(config.seed)
-    model = Refinement(see_image=config.image, see_relative_depth=config.relative_depth)
     data = {"photos": len(photographs), RENDERS: len(rendered)}
     watched = Counter(scene.dataset for scene in scenes)
     TrainingRun("refinement", work, model, config, data, watched).fit(draw, loss_of, validate)
@@ -158,7 +158,7 @@ def _picture(scene: _Scene, depth: NDArray[np.float32]) -> NDArray[np.uint8]:
     return relative_depth_strip(scene.inputs[0][0, :, :rows, :columns], *maps)
 
 
-def _validation_scenes(root: Path, mde: MdeRunner) -> list[_Scene]:
+def _validation_scenes(root: Path, mde: MdeRunner, multiple: int) -> list[_Scene]:
     scenes = []
     for dataset, frames in datasets.depth_sets(root, list(VALIDATION_STEPS)).items():
         for index, frame in enumerate(frames[:: VALIDATION_STEPS[dataset]]):
@@ -175,18 +175,18 @@ def _validation_scenes(root: Path, mde: MdeRunner) -> list[_Scene]:
                 sampling = "500 points"
             interpolated = barycentric(sparse)
             truth = np.where(np.isfinite(interpolated), truth, 0)  # score the same pixels
-            inputs = network_inputs(mde, image, sparse)
+            inputs = network_inputs(mde, image, sparse, multiple)
             scenes.append(_Scene(dataset, sampling, inputs, truth, interpolated))
     return scenes
 
 
 def network_inputs(
-    mde: MdeRunner, image: NDArray[np.uint8], sparse: NDArray[np.float32]
+    mde: MdeRunner, image: NDArray[np.uint8], sparse: NDArray[np.float32], multiple: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Inputs of the refinement, padded at the lower and right border as at run time."""
     height, width = image.shape[:2]
     relative_depth = resized(mde.relative_depth(image), height, width)
-    bottom, right = -height % MULTIPLE, -width % MULTIPLE
+    bottom, right = -height % multiple, -width % multiple
     tensors = [
         torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255.0,
         torch.from_numpy(relative_depth)[None, None],

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import onnx
@@ -40,6 +41,14 @@ FP32_BOUND = 1e-3  # measured: 1e-5 for MDEs, 3e-4 for the refinement's plane fi
 FP16_BOUND = 1e-2  # measured: 1e-3; where all of float16 is rounded, see half_precision, 2e-3
 
 Example = dict[str, Tensor]
+
+
+class _Refinement(Protocol):
+    """A module that completes depth."""
+
+    @property
+    def multiple(self) -> int:
+        """Height and width of its inputs are multiples of this."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +83,10 @@ class Network:
         return replace(mde, given=graph)
 
     @classmethod
-    def refinement(cls, model: nn.Module, multiple: int) -> Network:
+    def refinement(cls, model: _Refinement) -> Network:
         """Maps image, relative depth and sparse depth to depth and confidence."""
         inputs = {"image": 3, "relative_depth": 1, "sparse_depth": 1}
-        return cls("refinement", model, multiple, inputs, ("depth", "confidence"))
+        return cls("refinement", model, model.multiple, inputs, ("depth", "confidence"))
 
     @property
     def minimum(self) -> int:

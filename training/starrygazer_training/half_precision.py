@@ -37,7 +37,7 @@ def in_half_precision(model: nn.Module) -> nn.Module:
     Returns:
         A network with the same inputs and outputs, float32 like those of the original.
     """
-    half = _without_batch_norm(copy.deepcopy(model))
+    half = without_batch_norm(copy.deepcopy(model))
     for layer in half.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             layer.half()
@@ -56,7 +56,7 @@ def _outputs_to_float(model: nn.Module, inputs: object, outputs: Outputs) -> Out
     return tuple(output.float() for output in outputs)
 
 
-def _without_batch_norm(model: nn.Module) -> nn.Module:
+def without_batch_norm(model: nn.Module) -> nn.Module:
     """Fold each BatchNorm into the convolution before it; float16 may not hold its variance."""
     for sequence in [module for module in model.modules() if isinstance(module, nn.Sequential)]:
         for index in range(1, len(sequence)):

@@ -89,7 +89,7 @@ def pool(values: Tensor, mask: Tensor, cell: int = 2) -> tuple[Tensor, Tensor]:
 
 
 def around(values: Tensor, weight: Tensor, cell: int) -> Tensor:
-    """What samples say of the pixels around them: the full value at a sample, nothing beyond a cell.
+    """What samples say of the pixels around them, most at a sample itself, nothing beyond a cell.
 
     Normalised convolution with a tent (Knutsson & Westin 1993).
 
@@ -169,13 +169,14 @@ def guided_planes(
         if index:
             cells = [F.interpolate(x, scale_factor=float(scale), mode="nearest") for x in cells]
         reach = GUIDED_REACH * scale / COORDINATE_UNIT
-        shifted = (shifts(x, "constant", spacing=scale) for x in cells)
-        for near_moments, near_place, near_features in zip(*shifted, strict=True):
-            apart = (near_place - place).square().sum(1, keepdim=True)
-            differ = (near_features - features).square().sum(1, keepdim=True)
-            tent = (1 - apart / reach**2).clamp_min(0).square()
-            weight = 2.0 ** (-KERNEL_POWER * index) * tent * torch.exp(-differ)
-            total = total + weight * near_moments
+        near_moments, near_place, near_features = (
+            torch.stack(shifts(x, "constant", spacing=scale), 1) for x in cells
+        )
+        apart = (near_place - place[:, None]).square().sum(2, keepdim=True)
+        differ = (near_features - features[:, None]).square().sum(2, keepdim=True)
+        tent = (1 - apart / reach**2).clamp_min(0).square()
+        weight = 2.0 ** (-KERNEL_POWER * index) * tent * torch.exp(-differ)
+        total = total + (weight * near_moments).sum(1)
     return _fit_planes(total, *_range(values, mask))
 
 

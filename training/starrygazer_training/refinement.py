@@ -1,23 +1,25 @@
 """The refinement network: image, relative and sparse depth in, dense depth and confidence out.
 
-Six steps, all inside the graph:
+It works on a grid of square cells, a few pixels of the image on a side: its cost falls with the
+square of a cell's size. The weights are the same for any size; those of cells of two pixels serve
+larger ones, too (docs/speed.md). Six steps, all inside the graph:
 
 1. **Align** the relative inverse depth to the sparse points with a robust affine fit.
 2. **Doubt** each sample that does not fit those around it: background seen past an edge, outliers.
    All that follows takes less from it.
 3. **Interpolate** the sparse depth by local planes, once as it is and once as the residual that
    the fit leaves, which keeps the shape of the relative depth between the points.
-4. **Guide and correct** at 1/4 size: a U-Net that sees all this and the image gives each cell
-   features, and looks at each sample again, because what is wrong beside the others may be a thin
-   object. Both interpolations are made again, from samples with similar features only, so that
-   planes end where objects do. It blends the two, adds a correction, and lets it travel along
-   predicted affinities while the measurements are re-injected (CSPN, Cheng et al. 2018).
-5. **Sharpen** at 1/2 size: near an edge take the depth of the nearest or the farthest sample
+4. **Guide and correct** on a grid half as fine: a U-Net that sees all this and the image gives
+   each cell features, and looks at each sample again, because what is wrong beside the others may
+   be a thin object. Both interpolations are made again, from samples with similar features only,
+   so that planes end where objects do. It blends the two, adds a correction, and lets it travel
+   along predicted affinities while the measurements are re-injected (CSPN, Cheng et al. 2018).
+5. **Sharpen** on the grid itself: near an edge take the depth of the nearest or the farthest sample
    around, or of those with similar features, propagate the depth itself, then upsample convexly
-   (RAFT, Teed & Deng 2020), so that each pixel takes its depth from the side of an edge on which
-   it lies.
+   (RAFT, Teed & Deng 2020) to half a cell, so that it lies on one side of an edge.
 6. **Return to the measurements**: what is still missing at the sparse points is interpolated and
-   added where the network trusts it.
+   added where the network trusts it; then once more at each point itself, wherever it lies in its
+   cell.
 
 Depth is seen only as its logarithm minus the mean logarithm of the sparse points: multiplying the
 sparse depth by k multiplies the output by k.
@@ -47,17 +49,18 @@ from starrygazer_training.interpolation import (
 )
 from starrygazer_training.plausibility import Plausibility, reliability
 
-WIDTHS = (24, 48, 72, 96, 112)  # at 1/2, 1/4, 1/8, 1/16, 1/32
-MULTIPLE = 32
+WIDTHS = (24, 48, 72, 96, 112)  # on the grid, at 1/2, 1/4, 1/8, 1/16 of it
+GRID_MULTIPLE = 16
+TRAINED_CELL = 2
 EMBEDDING = 8  # features that decide which samples belong together
-FINE_EMBEDDING = 6  # the same at 1/2 size
+FINE_EMBEDDING = 6  # the same on the grid
 COARSE_STEPS = 6
 FINE_STEPS = 3
 MOST_BEYOND = 4.0  # log depth, that any pixel may lie beyond the range of the samples
 LARGEST_LOGIT = 15.0
 LEAST_RELIABILITY = 1e-6  # above 0: where all are doubtful there is still something to go by
 DEPTH_FEATURES = 9
-BLOCKS = (0, 1, 2, 2, 2)  # residual blocks at each size; full-size maps cost most: keep them thin
+BLOCKS = (0, 1, 2, 2, 2)  # residual blocks at each size; large maps cost most: keep them thin
 
 
 class Refined(NamedTuple):
@@ -67,7 +70,7 @@ class Refined(NamedTuple):
         log_depth: [B, 1, H, W].
         log_error: [B, 1, H, W] logarithm of its expected absolute error.
         centre: [B, 1, 1, 1] mean logarithm of the sparse depth.
-        plausibility: [B, 1, H/2, W/2] logit that the samples in a cell are right.
+        plausibility: [B, 1, H/cell, W/cell] logit that the samples in a cell are right.
     """
 
     log_depth: Tensor
@@ -82,14 +85,22 @@ class Refinement(nn.Module):
     Args:
         see_image: without, the image is replaced by grey; for an ablation.
         see_relative_depth: without, relative depth is replaced by a constant; for an ablation.
+        cell: pixels of the image on a side of a cell, at least 2.
+
+    Attributes:
+        multiple: height and width of the inputs are multiples of this.
     """
 
     def __init__(
-        self, see_image: bool = True, see_relative_depth: bool = True, cell: int = 2
+        self,
+        see_image: bool = True,
+        see_relative_depth: bool = True,
+        cell: int = TRAINED_CELL,
     ) -> None:
         super().__init__()
         self._see_image, self._see_relative_depth = see_image, see_relative_depth
-        self.cell = cell
+        self._cell = cell
+        self.multiple = GRID_MULTIPLE * cell
         self.plausibility = Plausibility()
         self.stem = nn.Sequential(_conv(3, 16, stride=2), nn.ReLU())
         self.encoder = nn.ModuleList()
@@ -131,7 +142,7 @@ class Refinement(nn.Module):
         """Dense depth and confidence.
 
         Args:
-            image: [B, 3, H, W] RGB in 0..1; H and W multiples of 32.
+            image: [B, 3, H, W] RGB in 0..1; H and W multiples of ``multiple``.
             relative_depth: [B, 1, H, W] relative inverse depth, larger = nearer.
             sparse_depth: [B, 1, H, W] metres, 0 = none; at least one point.
 
@@ -149,39 +160,40 @@ class Refinement(nn.Module):
             relative_depth = torch.zeros_like(relative_depth)
         with torch.autocast("cpu", enabled=False):
             log_sparse, mask, centre = centred_log(sparse_depth)
-            foremost = front(log_sparse, mask, self.cell)
-            values, known = pool(log_sparse, foremost, self.cell)  # from here on [B, 1, H/c, W/c]
-            aligned = align(F.avg_pool2d(relative_depth, self.cell), values, known)
+            foremost = front(log_sparse, mask, self._cell)
+            values, known = pool(log_sparse, foremost, self._cell)
+            aligned = align(F.avg_pool2d(relative_depth, self._cell), values, known)
             plausibility = self.plausibility(values, values - aligned, known)
             samples = _Samples(values, known, plausibility)
             features = _interpolations(samples, aligned)
-        image = _resized(image, values, 2)
-        half, quarter = self._unet(torch.cat([self.stem(image - 0.5), *features], 1))
-        log_depth, samples = self._correct(samples, aligned, quarter)
-        log_depth, log_error, trust = self._sharpen(samples, log_depth, half, image)
+        if self._cell > 2:
+            size = torch.Size(2 * side for side in values.shape[-2:])
+            image = F.interpolate(image, size=size, mode="bilinear", align_corners=False)
+        fine, coarse = self._unet(torch.cat([self.stem(image - 0.5), *features], 1))
+        log_depth, samples = self._correct(samples, aligned, coarse)
+        log_depth, log_error, trust = self._sharpen(samples, log_depth, fine, image)
         with torch.autocast("cpu", enabled=False):
-            log_depth = _resized(log_depth, values, self.cell)
-            left = samples.reliable * pool(log_sparse - log_depth, foremost, self.cell)[0]
-            more = local_planes(left, known)[0] * trust
-            log_depth = log_depth + _resized(more, values, self.cell)
-            trust = F.interpolate(trust * samples.reliable, scale_factor=float(self.cell))
-            log_depth = log_depth + around(log_sparse - log_depth, trust * foremost, self.cell)
+            log_depth = _enlarged(log_depth, self._cell / 2)
+            left = samples.reliable * pool(log_sparse - log_depth, foremost, self._cell)[0]
+            log_depth = log_depth + _enlarged(local_planes(left, known)[0] * trust, self._cell)
+            trust = F.interpolate(trust * samples.reliable, scale_factor=float(self._cell))
+            log_depth = log_depth + around(log_sparse - log_depth, trust * foremost, self._cell)
             farthest, nearest = (
                 extreme((2, 3), keepdim=True) for extreme in (log_sparse.amax, log_sparse.amin)
             )
             log_depth = torch.minimum(log_depth, farthest + MOST_BEYOND)
             log_depth = torch.maximum(log_depth, nearest - MOST_BEYOND)
-        return Refined(log_depth, _resized(log_error, values, self.cell), centre, plausibility)
+        return Refined(log_depth, _enlarged(log_error, self._cell), centre, plausibility)
 
     def _correct(
         self, samples: _Samples, aligned: Tensor, features: Tensor
     ) -> tuple[Tensor, _Samples]:
-        """Log depth at 1/2 size, and the samples as they are judged with the image.
+        """Log depth on the grid [B, 1, h, w], and the samples as they are judged with the image.
 
         Args:
-            samples: at 1/2 size.
-            aligned: [B, 1, H/2, W/2] log depth of the relative depth.
-            features: of the U-Net at 1/4 size.
+            samples: on the grid.
+            aligned: [B, 1, h, w] log depth of the relative depth.
+            features: of the U-Net, [B, C, h/2, w/2].
         """
         embedding, heads = self.embed(features).float(), self.coarse(features).float()
         affinity, correction = shares(heads[:, :9], 1), heads[:, 9:10]
@@ -204,13 +216,13 @@ class Refinement(nn.Module):
     def _sharpen(
         self, samples: _Samples, log_depth: Tensor, features: Tensor, image: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Log depth at full size; the logarithm of its error and the trust in samples at 1/2 size.
+        """Log depth [B, 1, 2h, 2w]; the logarithm of its error and trust in samples [B, 1, h, w].
 
         Args:
-            samples: at 1/2 size.
-            log_depth: [B, 1, H/2, W/2].
-            features: of the U-Net at 1/2 size.
-            image: [B, 3, H, W].
+            samples: on the grid.
+            log_depth: [B, 1, h, w].
+            features: of the U-Net, [B, C, h, w].
+            image: [B, 3, 2h, 2w].
         """
         off = (samples.log_depth - log_depth) * samples.known
         embedding = self.embed_fine(features).float()
@@ -233,27 +245,28 @@ class Refinement(nn.Module):
         A 1x1 convolution of pixels that were moved into channels is a 2x2 one of the image.
         """
         first, *others = self.convex
+        features, pixels = (x.to(first.weight.dtype) for x in (features, image - 0.5))
         of_features, of_pixels = first.weight.split([features.shape[1], 12], 1)
         hidden = F.conv2d(features, of_features, first.bias)
-        hidden = hidden + F.conv2d(image - 0.5, of_pixels.reshape(-1, 3, 2, 2), stride=2)
+        hidden = hidden + F.conv2d(pixels, of_pixels.reshape(-1, 3, 2, 2), stride=2)
         for layer in others:
             hidden = layer(hidden)
         return hidden
 
     def _unet(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Decoded features at 1/2 and 1/4 of the image's size."""
+        """Decoded features on the grid and at half its size."""
         skips = []
         for stage in self.encoder:
             x = stage(x)
             skips.append(x)
         decoded = [skips.pop()]
         for stage in self.decoder:
-            decoded.append(stage(torch.cat([_double(decoded[-1]), skips.pop()], 1)))
+            decoded.append(stage(torch.cat([_enlarged(decoded[-1], 2), skips.pop()], 1)))
         return decoded[-1], decoded[-2]
 
 
 class _Samples(NamedTuple):
-    """Sparse depth, each map [B, 1, H, W].
+    """Sparse depth on the grid, each map [B, 1, h, w].
 
     Attributes:
         log_depth: read where ``known`` is 1.
@@ -271,12 +284,12 @@ class _Samples(NamedTuple):
         return self.known * (reliability(self.plausibility) + LEAST_RELIABILITY)
 
     def judged_with(self, evidence: Tensor) -> _Samples:
-        """The same samples with evidence [B, 1, H/2, W/2] added to their logits."""
+        """The same samples with evidence [B, 1, h/2, w/2] added to their logits."""
         more = F.interpolate(evidence, scale_factor=2.0, mode="nearest")
         return self._replace(plausibility=self.plausibility + more)
 
     def range(self) -> Tensor:
-        """Nearest and farthest sample around, [B, 2, H, W]."""
+        """Nearest and farthest sample around, [B, 2, h, w]."""
         # Half as reliable as the best one at least: never none.
         reliable = self.reliable
         trusted = 2 * reliable >= reliable.amax((2, 3), keepdim=True)
@@ -373,13 +386,7 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
     )
 
 
-def _resized(x: Tensor, like: Tensor, times: int) -> Tensor:
-    """``x`` at the size of ``like`` times a whole number."""
-    size = torch.Size((times * like.shape[-2], times * like.shape[-1]))
-    if x.shape[-2:] == size:
+def _enlarged(x: Tensor, times: float) -> Tensor:
+    if times == 1:
         return x
-    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
-
-
-def _double(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+    return F.interpolate(x, scale_factor=float(times), mode="bilinear", align_corners=False)

@@ -22,7 +22,6 @@ from starrygazer_training.checkpoints import load_weights
 from starrygazer_training.config import Config, RunConfig, save
 from starrygazer_training.dinov2 import ONNX_SHA256, WHEEL, WHEEL_VERSION
 from starrygazer_training.export import Network, write_bundle
-from starrygazer_training.refinement import MULTIPLE as REFINEMENT_MULTIPLE
 from starrygazer_training.refinement import Refinement
 from starrygazer_training.run_state import (
     NETWORKS,
@@ -163,7 +162,7 @@ def export(
         version=version,
         mde=mde,
         mde_pixels=pixels,
-        refinement=Network.refinement(refinement, REFINEMENT_MULTIPLE),
+        refinement=Network.refinement(refinement),
         training={
             "recipe": {r.name: (r.read_record() or {}).get("config", "not recorded") for r in runs},
             **given,

@@ -14,7 +14,7 @@ from starrygazer_training.config import ConfigError
 from starrygazer_training.export import FP16_BOUND, FP32_BOUND, Network, write_bundle
 from starrygazer_training.golden import golden_input, moved_to
 from starrygazer_training.graph_check import GraphMismatchError, check_graph, difference
-from starrygazer_training.refinement import MULTIPLE, Refinement
+from starrygazer_training.refinement import Refinement
 from starrygazer_training.student import MULTIPLE as MDE_MULTIPLE
 from starrygazer_training.student import Student
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ GRAPHS = ("mde.onnx", "refinement.onnx", "mde.fp16.onnx", "refinement.fp16.onnx"
 def networks() -> tuple[Network, Network]:
     torch.manual_seed(0)
     mde, refinement = Student().eval(), Refinement().eval()
-    return Network.mde(mde, MDE_MULTIPLE), Network.refinement(refinement, MULTIPLE)
+    return Network.mde(mde, MDE_MULTIPLE), Network.refinement(refinement)
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +141,8 @@ class Grey(nn.Module):
 class Mean(nn.Module):
     """A refinement that is exported in a second."""
 
+    multiple = 8
+
     def forward(
         self, image: Tensor, relative_depth: Tensor, sparse_depth: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -158,9 +160,9 @@ class Wrong(Mean):
         return depth * (1.01 if torch.compiler.is_exporting() else 1.0), confidence
 
 
-def write_quick(folder: Path, refinement: nn.Module, version: str = "1") -> None:
+def write_quick(folder: Path, refinement: Mean, version: str = "1") -> None:
     mde = Network.mde(Grey().eval(), 14)
-    write_bundle(folder, "quick", version, mde, 9000, Network.refinement(refinement, 8), {})
+    write_bundle(folder, "quick", version, mde, 9000, Network.refinement(refinement), {})
 
 
 def test_a_bundle_takes_the_place_of_an_older_one_and_keeps_its_card(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from starrygazer_training.interpolation import (
     align,
+    around,
     centred_log,
     guided_planes,
     local_planes,
@@ -262,3 +263,32 @@ def test_without_similar_samples_close_by_the_old_value_stays() -> None:
     before = torch.rand(1, 1, 64, 64)
     mean = similar_mean(values, mask, torch.zeros(1, 2, 64, 64), before)
     torch.testing.assert_close(mean[..., 20:, 20:], before[..., 20:, 20:])
+
+
+@pytest.mark.parametrize("cell", [3, 5])
+@torch.inference_mode()
+def test_a_coarser_grid_still_gives_each_pixel_its_depth(cell: int) -> None:
+    """A slanted plane, sampled at random: on larger cells with the same weights, too."""
+    network = Refinement(cell=cell).eval()
+    height, width = 2 * network.multiple, 3 * network.multiple
+    v, u = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    depth = (2 + 0.01 * u + 0.005 * v).float()[None, None]
+    generator = torch.Generator().manual_seed(0)
+    sparse = depth * (torch.rand(1, 1, height, width, generator=generator) < 0.1)
+    image = torch.full((1, 3, height, width), 0.5)
+    completed, confidence = network(image, torch.zeros_like(sparse), sparse)
+    assert completed.shape == confidence.shape == depth.shape
+    inside = (..., slice(cell, -cell), slice(cell, -cell))
+    assert ((completed - depth).abs() / depth)[inside].median() < 0.005
+
+
+@torch.inference_mode()
+def test_a_sample_keeps_its_depth_wherever_it_lies_in_its_cell() -> None:
+    values = torch.zeros(1, 1, 12, 12)
+    values[..., 4, 7] = 1.0
+    weight = (values > 0).float()
+    spread = around(values, weight, cell=3)
+    assert spread[..., 4, 7] == pytest.approx(1 / 1.3, rel=1e-5)
+    assert spread[..., 4, 5:10].argmax() == 2
+    torch.testing.assert_close(spread, torch.where(spread > 0, spread, 0))
+    assert set(spread.nonzero()[:, 2].tolist()) == {2, 3, 4, 5, 6}  # less than a cell away

@@ -1,0 +1,107 @@
+"""Bundles of other speed from the weights of a bundle: another grid, another size for the MDE.
+
+The refinement's weights are the same on a grid of any cells, so that nothing is trained again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import onnx
+import torch
+import yaml
+from onnx import numpy_helper
+from torch import Tensor
+
+from starrygazer_ros.completion import ModelBundle
+from starrygazer_ros.completion.bundle import MANIFEST
+from starrygazer_training.config import ConfigError
+from starrygazer_training.export import CARD, Network, write_bundle
+from starrygazer_training.half_precision import without_batch_norm
+from starrygazer_training.refinement import Refinement
+
+
+def regrid(
+    source: str, output: Path, cell: int, mde_pixels: int | None = None, version: str | None = None
+) -> None:
+    """Write a bundle with the networks of another.
+
+    Args:
+        source: name or folder of a bundle that ``export`` or this function wrote.
+        output: folder of the new bundle; may be that of the source.
+        cell: pixels of the image on a side of the refinement's cells.
+        mde_pixels: images are resized to about this many pixels for the MDE; as before by default.
+        version: of the new bundle; as before by default.
+
+    Raises:
+        BundleError: the source is missing, malformed or was changed.
+        ConfigError: its refinement is another network than :class:`Refinement`.
+    """
+    bundle = ModelBundle.load(source)
+    manifest = yaml.safe_load((bundle.path / MANIFEST).read_text(encoding="utf-8"))
+    card = (bundle.path / CARD).read_text(encoding="utf-8")
+    refinement = load_refinement(bundle.refinement.path, cell)
+    pixels = mde_pixels or bundle.mde_pixels
+    made_of = f"{bundle.name} {bundle.version}, refinement sha256 {bundle.refinement.sha256}"
+    name, version = output.resolve().name, version or bundle.version
+    write_bundle(
+        output,
+        name=name,
+        version=version,
+        mde=Network.given_mde(bundle.mde),
+        mde_pixels=pixels,
+        refinement=Network.refinement(refinement),
+        training={**manifest["training"], "grid": {"cell": cell, "weights_of": made_of}},
+        fp16=False,
+    )
+    _write_card(output, _card(card, f"{name} {version}", cell, pixels, made_of))
+    print(f"wrote {output}")
+
+
+def load_refinement(graph: Path, cell: int) -> Refinement:
+    """The network that was exported to a graph, on a grid of other cells.
+
+    Raises:
+        ConfigError: the graph does not hold the weights of a :class:`Refinement`.
+    """
+    stored = {
+        tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy())
+        for tensor in onnx.load(str(graph)).graph.initializer
+    }
+    model = without_batch_norm(Refinement(cell=cell).eval())
+    assert isinstance(model, Refinement)
+    weights: dict[str, Tensor] = {}
+    for name, own in model.state_dict().items():
+        # The exporter's name for what BatchNorm leaves in a convolution without bias.
+        found = stored.get(name, stored.get(name.replace(".bias", ".weight_bias")))
+        if found is None or found.shape != own.shape:
+            raise ConfigError(
+                f"{graph} holds no weights {name} of shape {list(own.shape)}: only graphs of this "
+                "package's refinement network can get another grid"
+            )
+        weights[name] = found
+    model.load_state_dict(weights)
+    return model.eval()
+
+
+def _card(card: str, title: str, cell: int, pixels: int, made_of: str) -> str:
+    """The source's card under another title, with what is different."""
+    _, _, rest = card.partition("\n")
+    rest = rest.partition("\n## What it learned from")
+    return (
+        f"# Model card: {title}\n{rest[0]}\n## What is different\n\n"
+        f"The weights are those of {made_of}; nothing was trained again. The refinement works on "
+        f"cells of {cell}x{cell} pixels of the image, the MDE on about {pixels} pixels. What is "
+        "said below of training, sizes and scores is of the bundle it was made from; the scores of "
+        "this one are in docs/accuracy.md and docs/speed.md.\n"
+        f"{''.join(rest[1:])}"
+    )
+
+
+def _write_card(folder: Path, text: str) -> None:
+    (folder / CARD).write_text(text, encoding="utf-8")
+    path = folder / MANIFEST
+    manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
+    manifest["files"][CARD] = hashlib.sha256(text.encode()).hexdigest()
+    path.write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
