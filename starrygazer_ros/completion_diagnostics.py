@@ -29,6 +29,8 @@ class Report:
         hashes: SHA-256 of its graphs by name.
         backend: back end, its version and the device that really run.
         backend_warnings: what is wrong with it although it runs.
+        reloading: why the model is being loaded again, if so.
+        reloads: how often that was begun.
         time_jumps: how often time went back.
         reused: pairs whose sparse depth had been in one before.
         output_mismatch: which subscription does not hear an output and why, if so.
@@ -43,6 +45,8 @@ class Report:
     hashes: Mapping[str, str] = field(default_factory=dict)
     backend: str = ""
     backend_warnings: tuple[str, ...] = ()
+    reloading: str = ""
+    reloads: int = 0
     time_jumps: int = 0
     reused: int = 0
     output_mismatch: str = ""
@@ -58,6 +62,8 @@ def assess(report: Report, previous: Report, limits: CommonParameters) -> Verdic
         limits: thresholds.
     """
     inputs = (report.image, report.sparse_depth)
+    if report.reloading:
+        return DiagnosticStatus.ERROR, f"the model is being loaded again: {report.reloading}"
     return (
         diagnostics.of_input(report.image, previous.image)
         or diagnostics.of_input(report.sparse_depth, previous.sparse_depth)
@@ -155,6 +161,7 @@ def values(report: Report, previous: Report) -> Iterator[tuple[str, str]]:
         now, before = getattr(report, name), getattr(previous, name)
         yield from diagnostics.input_values(name, now, before, period)
     yield "received camera_info", str(report.camera_info.received)
+    yield "reloads", str(report.reloads)
     yield "time jumps", str(report.time_jumps)
     counts = report.counts
     yield "matched", str(counts.matched)

@@ -45,7 +45,7 @@ class CompletionParameters(CommonParameters, CloudParameters):
     precision: str = parameter(
         "precision",
         AUTO,
-        "What the back end computes in; auto is, where the model has graphs of it and they pass the "
+        "What the back end computes in; auto is, where the model has graphs of it that pass the "
         "self-check, int8 on a CPU with fast products of bytes and fp16 on a GPU; else fp32.",
         When.CONFIGURE,
         choices=PRECISIONS,
@@ -70,6 +70,13 @@ class CompletionParameters(CommonParameters, CloudParameters):
         "GPU memory that a layer may use while TensorRT builds and runs [MiB].",
         When.CONFIGURE,
         limits=(16, 65_536),
+    )
+    watchdog_timeout: float = parameter(
+        "watchdog.timeout",
+        30.0,
+        "A pair that is longer in work is given up, and the model is loaded again [s]; 0 = never.",
+        When.RUNNING,
+        limits=(0.0, 3600.0),
     )
     min_sparse_points: int = parameter(
         "min_sparse_points",

@@ -8,6 +8,13 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
+_left_behind: list[threading.Thread] = []
+
+
+def threads_left_behind() -> int:
+    """Threads that did not end when they should and still run."""
+    return sum(thread.is_alive() for thread in _left_behind)
+
 
 class NewestWorker(Generic[Item]):
     """One thread, one waiting place: a newer item replaces the waiting one.
@@ -30,7 +37,8 @@ class NewestWorker(Generic[Item]):
         self._condition = threading.Condition()
         self._waiting: Item | None = None
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name=name)
+        # One that hangs for ever must not keep the process from ending.
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Start the thread; once per worker."""
@@ -57,8 +65,11 @@ class NewestWorker(Generic[Item]):
         self._on_replaced()
         return newer
 
-    def stop(self) -> int:
+    def stop(self, timeout: float | None = None) -> int:
         """Finish the item in work and join the thread.
+
+        Args:
+            timeout: a thread that takes longer is left to itself [s]; ``None`` waits for ever.
 
         Returns:
             Number of items that were still waiting and are dropped, 0 or 1.
@@ -68,7 +79,9 @@ class NewestWorker(Generic[Item]):
             self._waiting = None
             self._stopping = True
             self._condition.notify()
-        self._thread.join()
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            _left_behind.append(self._thread)
         return dropped
 
     def _run(self) -> None:

@@ -24,12 +24,17 @@ def expected_depth(sparse_depth: np.ndarray, grey: int = GREY) -> float:
     return float(sparse_depth[sparse_depth > 0].mean() * (1 + grey / 255)) if grey else np.nan
 
 
-def write_tiny_bundle(folder: Path) -> Path:
-    """Write a complete bundle into a new folder and return it."""
+def write_tiny_bundle(folder: Path, troubled: bool = False) -> Path:
+    """Write a complete bundle into a new folder and return it.
+
+    Args:
+        folder: to make.
+        troubled: its engine computes for ever on a white image and fails on a black one.
+    """
     from starrygazer_ros.completion import DepthCompleter
 
     folder.mkdir(parents=True)
-    onnx.save(_mde(), folder / "mde.onnx")
+    onnx.save(_troubled_mde() if troubled else _mde(), folder / "mde.onnx")
     onnx.save(_refinement(), folder / "refinement.onnx")
     (folder / "MODEL_CARD.md").write_text("# Tiny\n\nOnly for tests.\n", encoding="utf-8")
     golden = _golden_input()
@@ -75,6 +80,43 @@ def _golden_input() -> dict[str, np.ndarray]:
 def _mde() -> onnx.ModelProto:
     node = helper.make_node("ReduceMean", ["image"], ["relative_depth"], axes=[1], keepdims=1)
     return _model("mde", [node], {"image": 3}, {"relative_depth": 1})
+
+
+def _troubled_mde() -> onnx.ModelProto:
+    """As :func:`_mde`; white makes a loop of years, black looks up what is not in a table."""
+    node, tensor, info = helper.make_node, helper.make_tensor, helper.make_tensor_value_info
+    body = helper.make_graph(
+        [node("Identity", ["go_in"], ["go_out"]), node("Sin", ["old"], ["new"])],
+        "body",
+        [
+            info("round", TensorProto.INT64, []),
+            info("go_in", TensorProto.BOOL, []),
+            info("old", TensorProto.FLOAT, []),
+        ],
+        [info("go_out", TensorProto.BOOL, []), info("new", TensorProto.FLOAT, [])],
+    )
+    nodes = [
+        node("ReduceMean", ["image"], ["mean"], keepdims=0),
+        node("Greater", ["mean", "nearly_one"], ["is_white"]),
+        node("Cast", ["is_white"], ["white"], to=TensorProto.INT64),
+        node("Mul", ["white", "years"], ["rounds"]),
+        node("Loop", ["rounds", "go", "zero"], ["looped"], body=body),
+        node("Less", ["mean", "nearly_zero"], ["is_black"]),
+        node("Cast", ["is_black"], ["black"], to=TensorProto.INT64),
+        node("Gather", ["table", "black"], ["looked_up"]),
+        node("Add", ["looped", "looked_up"], ["nothing"]),
+        node("ReduceMean", ["image"], ["grey"], axes=[1], keepdims=1),
+        node("Add", ["grey", "nothing"], ["relative_depth"]),
+    ]
+    constants = [
+        tensor("nearly_one", TensorProto.FLOAT, [], [0.99]),
+        tensor("nearly_zero", TensorProto.FLOAT, [], [0.01]),
+        tensor("years", TensorProto.INT64, [], [10**18]),
+        tensor("go", TensorProto.BOOL, [], [True]),
+        tensor("zero", TensorProto.FLOAT, [], [0.0]),
+        tensor("table", TensorProto.FLOAT, [1], [0.0]),
+    ]
+    return _model("mde", nodes, {"image": 3}, {"relative_depth": 1}, constants)
 
 
 def _refinement() -> onnx.ModelProto:

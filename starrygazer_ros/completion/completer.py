@@ -149,6 +149,10 @@ class DepthCompleter:
         """Held by :meth:`complete`; take it before to choose the image when one's turn has come."""
         return self._engines.turn
 
+    def give_up(self) -> None:
+        """Whoever loads this model next gets other engines than those of this completer."""
+        self._engines.given_up = True
+
     def complete(
         self, image: NDArray[np.uint8], sparse_depth: NDArray[np.float32]
     ) -> CompletionResult:

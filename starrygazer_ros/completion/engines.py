@@ -27,6 +27,7 @@ class Engines:
         notes: why not a back end that would have been better, a sentence each.
         warnings: what is wrong although they run, a sentence each.
         turn: held while they compute; those that share them take turns, the longest waiting first.
+        given_up: they hang or keep failing; nobody else shall get them.
 
     Raises:
         BackendUnavailableError: the back end cannot run here.
@@ -43,6 +44,7 @@ class Engines:
         say: Say = say_nothing,
     ) -> None:
         self.turn = FairLock()
+        self.given_up = False
         selection = select_pipeline(bundle, backend, threads, options, say)
         self.pipeline = selection.pipeline
         self.bundle = selection.bundle
@@ -72,11 +74,11 @@ class SharedEngines:
         options: EngineOptions,
         say: Say = say_nothing,
     ) -> Engines:
-        """Those in use, else new ones; see :class:`Engines`."""
+        """Those in use unless they were given up, else new ones; see :class:`Engines`."""
         # By hash, because the files of a folder may have been replaced since.
         key = (bundle.mde.sha256, bundle.refinement.sha256, backend, threads, options)
         with self._lock:
             engines = self._loaded.get(key)
-            if engines is None:
+            if engines is None or engines.given_up:
                 engines = self._loaded[key] = Engines(bundle, backend, threads, options, say)
             return engines

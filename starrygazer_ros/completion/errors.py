@@ -98,6 +98,18 @@ class InferenceError(CompletionError):
     cause = "inference"
 
 
+class HungError(CompletionError):
+    """An engine did not answer for longer than the watchdog waits."""
+
+    cause = "hung"
+
+
+class ReloadingError(CompletionError):
+    """The engines are being loaded again."""
+
+    cause = "reloading"
+
+
 class SelfCheckError(CompletionError):
     """The engines do not reproduce the bundle's golden output on this machine."""
 

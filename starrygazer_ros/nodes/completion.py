@@ -8,19 +8,24 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rclpy.clock import Clock, ClockType
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from starrygazer_ros import completion_diagnostics
 from starrygazer_ros.cloud_projector import CloudProjector
 from starrygazer_ros.completion import DepthCompleter, SharedEngines
+from starrygazer_ros.completion.errors import HungError, ReloadingError
 from starrygazer_ros.completion_parameters import POINTS, CompletionParameters
 from starrygazer_ros.compressed import RAW, image_from_compressed, sparse_depth_from_compressed
 from starrygazer_ros.diagnostics import Input, Verdict
 from starrygazer_ros.matching import IMAGE, SPARSE_DEPTH
 from starrygazer_ros.messages import image_from_message, sparse_depth_from_message
+from starrygazer_ros.nodes import watchdog
+from starrygazer_ros.nodes.faults import one_line
 from starrygazer_ros.nodes.managed import ManagedNode
 from starrygazer_ros.nodes.outputs import Outputs
 from starrygazer_ros.nodes.pair_completer import Pair, PairCompleter
+from starrygazer_ros.nodes.watchdog import Watchdog
 from starrygazer_ros.nodes.watched_input import WatchedInput
 from starrygazer_ros.pairs import PairReader
 from starrygazer_ros.qos import input_profile, subscription_mismatch
@@ -34,12 +39,13 @@ SPARSE_CAMERA_INFO = "sparse_depth/camera_info"
 
 @dataclass(frozen=True)
 class Configured:
-    """What ``configure`` makes and ``free`` frees: the model, calibrations, counters.
+    """What ``configure`` makes and ``free`` frees: the model, its watchdog, calibrations, counters.
 
     ``made`` destroys what the node owns: publishers and subscriptions.
     """
 
     completer: DepthCompleter
+    watchdog: Watchdog[DepthCompleter]
     reader: PairReader
     outputs: Outputs
     pairs: PairCompleter
@@ -70,14 +76,21 @@ class CompletionNode(ManagedNode):
         self._configured: Configured | None = None
         self._activation: Activation | None = None
         super().__init__("completion_node", "depth completion", CompletionParameters, **options)
+        self._watchdog_timer = self.create_timer(
+            watchdog.PERIOD, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
         self._previous_report = self._report()
 
     # Lifecycle
 
     def prepare(self) -> tuple[DepthCompleter, float]:
         """Load the bundle, check it on this machine; the model and how far it is off."""
+        completer = self._load()
+        return completer, completer.self_check()
+
+    def _load(self) -> DepthCompleter:
         values = self.values
-        completer = DepthCompleter.from_bundle(
+        return DepthCompleter.from_bundle(
             values.model,
             values.backend,
             values.threads,
@@ -88,7 +101,6 @@ class CompletionNode(ManagedNode):
             values.engine_options(),
             self.get_logger().info,
         )
-        return completer, completer.self_check()
 
     def configure(self, prepared: tuple[DepthCompleter, float]) -> None:
         """Create the publishers, listen to transforms."""
@@ -106,7 +118,8 @@ class CompletionNode(ManagedNode):
             pairs.change(values)  # which may have changed while the model was loaded
             synchronizer = PairSynchronizer(self._on_pair, values.sync_rule())
             made = made.pop_all()
-        self._configured = Configured(completer, reader, outputs, pairs, synchronizer, made)
+        again = Watchdog(lambda: self.prepare()[0])
+        self._configured = Configured(completer, again, reader, outputs, pairs, synchronizer, made)
         if completer.backend_notes:
             self.get_logger().info(f"not used: {'; '.join(completer.backend_notes)}")
         for warning in completer.backend_warnings:
@@ -136,15 +149,9 @@ class CompletionNode(ManagedNode):
         """Start the worker, subscribe."""
         assert self._configured is not None
         pairs = self._configured.pairs
-        worker: NewestWorker[Pair] = NewestWorker(
-            lambda pair: pairs.process(pair, worker.newest),
-            pairs.statistics.count_replaced,
-            "completer",
-        )
-        self._activation = Activation(worker)
+        self._activation = Activation(_started_worker(pairs))
         if self._configured.reader.projector is not None:
             self._configured.reader.projector.start()
-        worker.start()
         self._previous_report = self._report()
         qos = input_profile(self.values)
         image = self._topic("image", self.values.image_transport)
@@ -181,7 +188,10 @@ class CompletionNode(ManagedNode):
             watched.destroy()
         if configured.reader.projector is not None:
             configured.reader.projector.stop()
-        configured.pairs.statistics.count_discarded(activation.worker.stop())
+        timeout = self.values.watchdog_timeout or None
+        configured.pairs.statistics.count_discarded(activation.worker.stop(timeout))
+        if configured.pairs.in_work:
+            configured.pairs.give_up(HungError.cause)
         configured.synchronizer.clear()
 
     def free(self) -> None:
@@ -219,7 +229,40 @@ class CompletionNode(ManagedNode):
     def _on_pair(self, image: Image, sparse_depth: Image) -> None:
         if self._configured is not None and self._activation is not None:
             self._configured.pairs.statistics.count_matched()
+            if self._configured.watchdog.reason:
+                self._configured.pairs.statistics.count_failed(ReloadingError.cause)
+                return
             self._activation.worker.put(Pair(image, sparse_depth, time.perf_counter()))
+
+    # Engines that hang or keep failing
+
+    def _watch(self) -> None:
+        configured, activation = self._configured, self._activation
+        if configured is None or activation is None:
+            return
+        if configured.watchdog.reason:
+            self._load_again(configured, activation)
+        elif problem := configured.pairs.problem(self.values.watchdog_timeout):
+            self.get_logger().error(f"{one_line(problem)}; the model is loaded again")
+            configured.watchdog.begin(one_line(problem))
+            statistics = configured.pairs.statistics
+            statistics.count_discarded(activation.worker.stop(timeout=0))
+            configured.pairs.give_up(problem.cause)
+        elif configured.pairs.works:
+            configured.watchdog.all_is_well()
+
+    def _load_again(self, configured: Configured, activation: Activation) -> None:
+        try:
+            completer = configured.watchdog.loaded()
+        except Exception as error:  # there will be another try
+            self._faults.log(error)
+            return
+        if completer is not None:
+            activation.worker.stop(timeout=0)  # it is idle, if it was begun meanwhile
+            configured.pairs.exchange(completer)
+            self._configured = replace(configured, completer=completer)
+            self._activation = replace(activation, worker=_started_worker(configured.pairs))
+            self.get_logger().info(f"loaded again: {completer.backend_description}")
 
     # Diagnostics
 
@@ -240,7 +283,7 @@ class CompletionNode(ManagedNode):
         configured = self._configured
         if configured is None:
             return report
-        bundle = configured.completer.bundle
+        bundle, again = configured.completer.bundle, configured.watchdog
         return replace(
             report,
             camera_info=replace(
@@ -250,6 +293,8 @@ class CompletionNode(ManagedNode):
             hashes={"mde": bundle.mde.sha256, "refinement": bundle.refinement.sha256},
             backend=configured.completer.backend_description,
             backend_warnings=configured.completer.backend_warnings,
+            reloading=again.reason,
+            reloads=again.tries,
             time_jumps=configured.synchronizer.time_jumps,
             reused=configured.synchronizer.reused,
             output_mismatch=subscription_mismatch(self, configured.outputs.publishers),
@@ -274,3 +319,14 @@ class CompletionNode(ManagedNode):
             points = name == "sparse_depth" and transport == POINTS
             return Input(self.resolve_topic_name("points" if points else name))
         return self._activation.inputs[name].report()
+
+
+def _started_worker(pairs: PairCompleter) -> NewestWorker[Pair]:
+    """A thread that completes the newest pair."""
+    worker: NewestWorker[Pair] = NewestWorker(
+        lambda pair: pairs.process(pair, worker.newest),
+        pairs.statistics.count_replaced,
+        "completer",
+    )
+    worker.start()
+    return worker

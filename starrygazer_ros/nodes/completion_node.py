@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from functools import partial
 
@@ -19,13 +20,19 @@ def main() -> None:
         from starrygazer_ros.completion import SharedEngines
         from starrygazer_ros.nodes.completion import CompletionNode
         from starrygazer_ros.nodes.running import run
+        from starrygazer_ros.worker import threads_left_behind
     except ModuleNotFoundError as error:
         sys.exit(f"completion_node needs ROS 2 ({error}): source its setup.bash first")
 
     cameras = _cameras(remove_ros_args(sys.argv)[1:])
     shared = SharedEngines()
     makers = [partial(CompletionNode, shared, namespace=camera) for camera in cameras]
-    sys.exit(run(makers, stop))
+    code = run(makers, stop)
+    if threads_left_behind():  # in an engine that hangs, whose code must not be unloaded under them
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _cameras(arguments: list[str]) -> list[str]:
