@@ -11,6 +11,7 @@ import yaml
 
 from bundles import expected_depth
 from starrygazer_ros.backends import load_engine
+from starrygazer_ros.backends.options import EngineOptions
 from starrygazer_ros.completion import (
     BackendUnavailableError,
     BundleGraphError,
@@ -269,11 +270,11 @@ def test_default_bundle_passes_its_self_check(default_completer: DepthCompleter)
 
 
 @pytest.mark.parametrize("scale", [0.1, 3.0, 50.0])
-def test_default_bundle_scales_with_the_sparse_depth(
-    default_completer: DepthCompleter, scale: float
-) -> None:
-    golden = default_completer.bundle.golden()
-    scaled = default_completer.complete(golden.image, golden.sparse_depth * np.float32(scale))
+def test_default_bundle_scales_with_the_sparse_depth(scale: float) -> None:
+    """In fp32; in int8 the last bit of an input may move a step of the activations."""
+    exact = DepthCompleter.from_bundle("default", options=EngineOptions(precision="fp32"))
+    golden = exact.bundle.golden()
+    scaled = exact.complete(golden.image, golden.sparse_depth * np.float32(scale))
     np.testing.assert_allclose(scaled.depth, golden.depth * scale, rtol=2e-3)
 
 

@@ -192,6 +192,7 @@ def test_writes_counters_rates_and_latencies_as_values():
         "rate sparse_depth Hz": "5.0",
         "stamp age sparse_depth ms": "0.0",
         "received camera_info": "4",
+        "reloads": "0",
         "time jumps": "1",
         "matched": "10",
         "completed": "4",

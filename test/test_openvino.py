@@ -17,8 +17,9 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def test_completes_as_the_reference_does():
-    reference = DepthCompleter.from_bundle("default", "onnxruntime")
-    completer = DepthCompleter.from_bundle("default", "openvino")
+    exact = EngineOptions(precision="fp32")
+    reference = DepthCompleter.from_bundle("default", "onnxruntime", options=exact)
+    completer = DepthCompleter.from_bundle("default", "openvino", options=exact)
     assert completer.backend_description.startswith("openvino 20")
     assert completer.backend_description.endswith("CPU, 2 threads, fp32")
     random = np.random.default_rng(0)

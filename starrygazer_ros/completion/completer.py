@@ -20,7 +20,7 @@ from starrygazer_ros.completion.errors import (
     TooFewSparsePointsError,
 )
 from starrygazer_ros.completion.occlusion import occluded_points
-from starrygazer_ros.completion.pipelines import Prediction
+from starrygazer_ros.completion.pipelines import Pipeline, Prediction
 from starrygazer_ros.completion.selection import DEFAULT_OPTIONS
 from starrygazer_ros.completion.self_check import self_check
 from starrygazer_ros.completion.stage_clock import StageClock, Timings
@@ -135,6 +135,11 @@ class DepthCompleter:
         return self._engines.pipeline.description
 
     @property
+    def pipeline(self) -> Pipeline:
+        """The engines and what is between them."""
+        return self._engines.pipeline
+
+    @property
     def backend_notes(self) -> tuple[str, ...]:
         """Why not a back end that would have been better, a sentence each."""
         return self._engines.notes
@@ -236,9 +241,10 @@ def _result(
     prediction: Prediction, clock: StageClock, occluded_points: int, backend: str
 ) -> CompletionResult:
     """Unknown depth is NaN and of no confidence."""
-    known = np.isfinite(prediction.depth) & (prediction.depth > 0)
-    depth = np.where(known, prediction.depth, np.float32(np.nan))
-    confidence = np.where(known, prediction.confidence, np.float32(0))
+    known = (prediction.depth > 0) & (prediction.depth < np.inf)  # False for NaN
+    depth, confidence = (x.copy() for x in (prediction.depth, prediction.confidence))
+    if not known.all():
+        depth[~known], confidence[~known] = np.nan, 0
     clock.lap("finish")
     timings = clock.timings(backend)
     return CompletionResult(depth, confidence, prediction.relative_depth, timings, occluded_points)

@@ -45,28 +45,33 @@ def occluded_points(sparse_depth: NDArray[np.float32]) -> NDArray[np.bool_]:
     Returns:
         bool [H, W].
     """
-    known = sparse_depth > 0
-    points = np.count_nonzero(known)
-    if points > MOST_KNOWN * known.size:
-        return np.zeros_like(known)
-    inverse = np.zeros_like(sparse_depth)
-    np.divide(1, sparse_depth, out=inverse, where=known)
+    hidden = np.zeros(sparse_depth.shape, np.bool_)
+    places = np.flatnonzero(sparse_depth > 0)
+    points = len(places)
+    if points > MOST_KNOWN * sparse_depth.size:
+        return hidden
+    inverse = np.float32(1) / sparse_depth.ravel()[places]
     columns = max(1, round(COLUMNS * sparse_depth.shape[1]))
     rows = max(1, round(ROWS * sparse_depth.shape[1]))
 
-    nearest = _largest_around(inverse, rows, columns)
-    farthest = -_largest_around(np.where(known, -inverse, np.float32(-np.inf)), rows, columns)
-    has_neighbours = known & (nearest > 0)
+    def image_of(values: NDArray[np.float32], elsewhere: float) -> NDArray[np.float32]:
+        image = np.full(sparse_depth.shape, elsewhere, np.float32)
+        image.ravel()[places] = values
+        return image
+
+    nearest = _largest_around(image_of(inverse, 0), rows, columns).ravel()[places]
+    farthest = -_largest_around(image_of(-inverse, -np.inf), rows, columns).ravel()[places]
+    has_neighbours = nearest > 0
     alone_near = has_neighbours & (inverse > NEARER * nearest)
     alone_far = has_neighbours & (NEARER * inverse < farthest)
     if np.count_nonzero(alone_near | alone_far) > MOST_ALONE * points:
-        return np.zeros_like(known)
+        return hidden
 
-    objects = np.where(alone_near, np.float32(0), inverse)
+    objects = image_of(np.where(alone_near, np.float32(0), inverse), 0)
     # Rows above and below, and columns on one side: up to the anchor, or from it on.
     side = np.ones((2 * rows + 1, columns + 1), np.uint8)
     left, right = (
-        known & (cv2.dilate(objects, side, anchor=(x, rows)) > NEARER * inverse)
+        cv2.dilate(objects, side, anchor=(x, rows)).ravel()[places] > NEARER * inverse
         for x in (columns, 0)
     )
     beside = left | right
@@ -76,7 +81,9 @@ def occluded_points(sparse_depth: NDArray[np.float32]) -> NDArray[np.bool_]:
         and surrounded >= SURROUNDED * points
         and surrounded >= OF_THOSE_BESIDE * np.count_nonzero(beside)
     )
-    return beside if full else np.zeros_like(known)
+    if full:
+        hidden.ravel()[places[beside]] = True
+    return hidden
 
 
 def _largest_around(values: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:

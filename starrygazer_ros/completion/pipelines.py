@@ -68,6 +68,10 @@ class HostPipeline:
         mde: the monocular depth engine.
         refinement: the refinement engine.
 
+    Attributes:
+        mde: as given.
+        refinement: as given.
+
     Raises:
         BundleGraphError: a graph has other inputs or outputs than the contract.
     """
@@ -77,13 +81,13 @@ class HostPipeline:
         inputs = {"image", "relative_depth", "sparse_depth"}
         _check_graph(refinement, bundle.refinement, inputs, {"depth", "confidence"})
         self._bundle = bundle
-        self._mde = mde
-        self._refinement = refinement
+        self.mde = mde
+        self.refinement = refinement
 
     @property
     def description(self) -> str:
         """See :class:`Pipeline`."""
-        return self._refinement.description
+        return self.refinement.description
 
     def run(
         self,
@@ -97,7 +101,7 @@ class HostPipeline:
         mde_input = _to_tensor(_resize(image, *self._bundle.mde_size(height, width)))
         clock.lap("prepare_mde")
 
-        found = self._mde.run({"image": mde_input})["relative_depth"]
+        found = self.mde.run({"image": mde_input})["relative_depth"]
         clock.lap("mde")
 
         resized = _resize(found[0, 0], height, width)
@@ -109,7 +113,7 @@ class HostPipeline:
         }
         clock.lap("prepare_refinement")
 
-        outputs = self._refinement.run(refinement_inputs)
+        outputs = self.refinement.run(refinement_inputs)
         clock.lap("refinement")
         depth, confidence = (
             outputs[name][0, 0, :height, :width] for name in ("depth", "confidence")

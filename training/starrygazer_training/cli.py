@@ -57,7 +57,11 @@ def main(arguments: list[str] | None = None) -> int:
             from starrygazer_training.regrid import regrid  # PyTorch takes seconds to load
 
             regrid(
-                options.bundle, options.output, options.cell, options.mde_pixels, options.version
+                options.bundle,
+                options.output,
+                int(options.cell),  # YAML knows the number, not its restricted type
+                options.mde_pixels and int(options.mde_pixels),
+                options.version,
             )
             return 0
         _run(command, options, resolve(options))

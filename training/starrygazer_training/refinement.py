@@ -18,8 +18,8 @@ larger ones, too (docs/speed.md). Six steps, all inside the graph:
    around, or of those with similar features, propagate the depth itself, then upsample convexly
    (RAFT, Teed & Deng 2020) to half a cell, so that it lies on one side of an edge.
 6. **Return to the measurements**: what is still missing at the sparse points is interpolated and
-   added where the network trusts it; then once more at each point itself, wherever it lies in its
-   cell.
+   added where the network trusts it; then, if it is little, once more at each point itself,
+   wherever it lies in its cell.
 
 Depth is seen only as its logarithm minus the mean logarithm of the sparse points: multiplying the
 sparse depth by k multiplies the output by k.
@@ -59,6 +59,7 @@ FINE_STEPS = 3
 MOST_BEYOND = 4.0  # log depth, that any pixel may lie beyond the range of the samples
 LARGEST_LOGIT = 15.0
 LEAST_RELIABILITY = 1e-6  # above 0: where all are doubtful there is still something to go by
+SLIGHTLY_OFF = 0.1  # log depth; pixels further from their sample lie beyond an edge, which stays
 DEPTH_FEATURES = 9
 BLOCKS = (0, 1, 2, 2, 2)  # residual blocks at each size; large maps cost most: keep them thin
 
@@ -176,8 +177,10 @@ class Refinement(nn.Module):
             log_depth = _enlarged(log_depth, self._cell / 2)
             left = samples.reliable * pool(log_sparse - log_depth, foremost, self._cell)[0]
             log_depth = log_depth + _enlarged(local_planes(left, known)[0] * trust, self._cell)
+            off = log_sparse - log_depth
             trust = F.interpolate(trust * samples.reliable, scale_factor=float(self._cell))
-            log_depth = log_depth + around(log_sparse - log_depth, trust * foremost, self._cell)
+            trust = trust * foremost / (1 + (off / SLIGHTLY_OFF).square())
+            log_depth = log_depth + around(off, trust, self._cell)
             farthest, nearest = (
                 extreme((2, 3), keepdim=True) for extreme in (log_sparse.amax, log_sparse.amin)
             )

@@ -24,6 +24,9 @@ def network() -> Refinement:
     torch.manual_seed(0)
     network = Refinement().eval()
     torch.nn.init.normal_(network.fine.weight, std=0.05)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # else its bias is 0 and left out of the graph
+            torch.nn.init.normal_(module.running_mean, std=0.1)
     return network
 
 
