@@ -33,7 +33,7 @@ help:
 	@echo "make test-training  tests of training/, with PyTorch in .venv-training"
 	@echo "make train-default DATA=folder  train models/default from nothing (hours)"
 	@echo "make train-accurate DATA=folder  the same for models/accurate: larger, better, not committed"
-	@echo "make bench  accuracy and speed beside the classical methods; BENCH=--quick: a part"
+	@echo "make bench  accuracy, speed, growth and projection beside the classical methods; BENCH=--quick: a part"
 	@echo "make fuzz   100,000 broken messages for all that reads them, 5,000 for a running node; FUZZ, FUZZ_NODE='--cases N'"
 	@echo "make soak   an hour at 10 Hz with the shipped model, then 20,000 frames at 200 Hz; SOAK='--minutes 5'"
 	@echo "make gpu-check  on a GPU: build, compare with ONNX Runtime, time; writes gpu_report.json"
@@ -88,6 +88,9 @@ data-given:
 bench: $(READY)
 	@$(VENV)/bin/python -m benchmarks.accuracy $(BENCH)
 	@$(VENV)/bin/python -m benchmarks.speed
+	@$(VENV)/bin/python -m benchmarks.speed --bundle fast --without-node
+	@$(VENV)/bin/python -m benchmarks.scaling
+	@$(VENV)/bin/python -m benchmarks.projection
 
 # On a machine with a GPU, TensorRT and PyTorch, with the Python that has them.
 gpu-check:

@@ -42,6 +42,8 @@ STAGES = {
     "all": "mde, pairs, refine, export, card",
     "ablate": "train, export and score the refinement without each part of the method",
 }
+Cell = restricted_number_type("Cell", int, [(">=", 2), ("<=", 16)])
+CELL_HELP = "pixels of the image on a side of the refinement's cells, 2 to 16"
 NEED_DATA = ("mde", "pairs", "refine", "all", "ablate")
 NEED_OUTPUT = ("export", "card", "all")
 
@@ -105,7 +107,7 @@ def _parse(arguments: list[str]) -> tuple[str, Namespace]:
         stage.add_argument("--work", type=Path, required=True, help="results, checkpoints, caches")
         if name in NEED_OUTPUT:
             stage.add_argument("--output", type=Path, required=True, help="bundle folder")
-            stage.add_argument("--version", default="0.3.1", help="version of the bundle")
+            stage.add_argument("--version", default="0.4.0", help="version of the bundle")
             stage.add_argument(
                 "--scores", type=Path | None, help="JSON file of evaluate, for the model card"
             )
@@ -120,6 +122,7 @@ def _parse(arguments: list[str]) -> tuple[str, Namespace]:
                 "each variant in a WORK of its own",
             )
         if name in ("export", "all"):
+            stage.add_argument("--cell", type=Cell, default=3, help=CELL_HELP)
             stage.add_argument(
                 "--fp16",
                 type=bool | None,
@@ -157,12 +160,7 @@ def _regrid_command() -> ArgumentParser:
     )
     parser.add_argument("--bundle", default="default", help="name or folder of a bundle")
     parser.add_argument("--output", type=Path, required=True, help="folder of the new bundle")
-    parser.add_argument(
-        "--cell",
-        type=restricted_number_type("Cell", int, [(">=", 2), ("<=", 16)]),
-        required=True,
-        help="pixels on a side, 2 to 16",
-    )
+    parser.add_argument("--cell", type=Cell, required=True, help=CELL_HELP)
     parser.add_argument(
         "--mde-pixels", type=PositiveInt | None, help="size of the MDE's input; else as before"
     )
@@ -192,6 +190,7 @@ def _run(command: str, options: Namespace, config: Config) -> None:
             options.version,
             variant,
             options.get("fp16"),
+            int(options.get("cell", 0)),
         ),
         "card": lambda: card.write(options.output, options.work, config.licences, options.scores),
     }

@@ -76,7 +76,7 @@ class _Photo:
 
     def __init__(self, work: Path, frame: Frame) -> None:
         self.image = frame.image()
-        self.label = np.load(label_path(work, frame)).astype(np.float32)
+        self.label = np.load(label_path(work, frame), allow_pickle=False).astype(np.float32)
         self._features = feature_path(work / "cache", frame, TOKENS, flip=False)
 
     def crop(self, rng: random.Random) -> tuple[Tensor, Tensor, Tensor]:
@@ -88,7 +88,7 @@ class _Photo:
         columns = min(width, rows * aspect)
         top, left = rng.uniform(0, height - rows), rng.uniform(0, width - columns)
         box = np.array([top / height, left / width, rows / height, columns / width])
-        features = np.load(self._features, mmap_mode="r")[-1].astype(np.float32)
+        features = np.load(self._features, mmap_mode="r", allow_pickle=False)[-1].astype(np.float32)
         parts = (
             _crop(self.image.astype(np.float32) / 255.0, box, CROP),
             _crop(self.label, box, (CROP[0] // 2, CROP[1] // 2)),

@@ -34,6 +34,7 @@ from starrygazer_training.run_state import (
 from starrygazer_training.student import MULTIPLE as MDE_MULTIPLE
 
 # Caches below WORK/cache that a network fills; they are worthless once it is trained again.
+EXPORTED_CELL = 3  # twice as fast as the cells of 2 that networks are trained on, docs/speed.md
 CACHES = {"teacher": "teacher_labels"}
 
 Variant = Literal["default", "accurate"]
@@ -119,6 +120,7 @@ def export(
     version: str,
     variant: Variant = "default",
     fp16: bool | None = None,
+    cell: int = EXPORTED_CELL,
 ) -> None:
     """Write the bundle: ONNX graphs, golden pair, manifest.
 
@@ -130,13 +132,14 @@ def export(
             head. A refinement that learned from the MDE of a bundle gets that one.
         fp16: also write graphs that compute in float16. Not given: only for ``accurate``, because
             with them the default bundle would be larger than the 20 MB that it may have.
+        cell: pixels of the image on a side of the refinement's cells.
     """
     if not distributed.is_first():
         return
     record = RunFiles(work, "refinement").read_record() or {}
     recipe = record.get("config", {})
     sees = recipe.get("image", True), recipe.get("relative_depth", True)
-    refinement = load_weights(Refinement(*sees), work / "refinement.safetensors")
+    refinement = load_weights(Refinement(*sees, cell=cell), work / "refinement.safetensors")
     expected = {"default": pair_files.STUDENT, "accurate": pair_files.ACCURATE}[variant]
     learned_from = recipe.get("mde", expected)
     names: tuple[str, ...]

@@ -46,7 +46,7 @@ class _Sample:
     def __init__(self, frame: Frame, cache: Path, flip: bool) -> None:
         self.frame = frame
         self._features = feature_path(cache, frame, TOKENS, flip)
-        self.grid = np.load(self._features, mmap_mode="r").shape[-2:]
+        self.grid = np.load(self._features, mmap_mode="r", allow_pickle=False).shape[-2:]
         size = tuple(UPSAMPLING * s for s in self.grid)
         image = image_tensor(frame.image(), *size)[0]
         depth = torch.from_numpy(frame.depth())[None, None]
@@ -74,7 +74,7 @@ class _Sample:
 
     def features(self, window: Window = (...,)) -> Tensor:
         """Backbone features [4, 384, h, w], or a window of them."""
-        features = np.load(self._features, mmap_mode="r")[window]
+        features = np.load(self._features, mmap_mode="r", allow_pickle=False)[window]
         return torch.from_numpy(features.astype(np.float32))
 
 
@@ -261,6 +261,8 @@ def _per_patch(inverse_depth: Tensor) -> Tensor:
 @torch.inference_mode()
 def relative_depth(head: TeacherHead, cache: Path, frame: Frame) -> np.ndarray:
     """Teacher's relative inverse depth float32 [8 h, 8 w] of a frame with cached features."""
-    features = torch.from_numpy(np.load(feature_path(cache, frame, TOKENS, flip=False)))
+    features = torch.from_numpy(
+        np.load(feature_path(cache, frame, TOKENS, flip=False), allow_pickle=False)
+    )
     size = tuple(UPSAMPLING * s for s in features.shape[-2:])
     return head(features[None].float(), image_tensor(frame.image(), *size))[0, 0].numpy()
