@@ -50,17 +50,24 @@ def _panel(curve: Curve, quantity: str) -> NDArray[np.uint8]:
     for decade in np.arange(low[0], high[0] + 1):
         x, _ = pixel(decade, low[1])
         cv2.line(panel, (x, 40), (x, bottom), _GRID, 1)
-        _write(panel, f"{10**decade:,.0f}", (x - 18, bottom + 18))
+        _write(panel, _short(10**decade), (x - 14, bottom + 18))
     for decade in np.arange(low[1], high[1] + 1):
         _, y = pixel(low[0], decade)
         cv2.line(panel, (_MARGIN, y), (right, y), _GRID, 1)
-        _write(panel, f"{10**decade:,.0f}", (8, y + 4))
+        _write(panel, _short(10**decade), (16, y + 4))
     places = np.array([pixel(*point) for point in logarithms], np.int32)
     cv2.polylines(panel, [places], False, _LINE, 2, cv2.LINE_AA)
     for place in places:
         cv2.circle(panel, place.tolist(), 4, _LINE, -1, cv2.LINE_AA)
     _write(panel, f"{quantity} over {curve.over}: power {curve.exponent:.2f}", (_MARGIN, 24))
     return panel
+
+
+def _short(number: float) -> str:
+    for unit, name in ((1e6, "M"), (1e3, "k")):
+        if number >= unit:
+            return f"{number / unit:.0f}{name}"
+    return f"{number:g}"
 
 
 def _write(panel: NDArray[np.uint8], text: str, place: tuple[int, int]) -> None:
