@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-FOLDERS = ("starrygazer_ros", "training/starrygazer_training", "benchmarks", "robustness", "demo", "launch")
+FOLDERS = (
+    *("starrygazer_ros", "training/starrygazer_training"),
+    *("benchmarks", "robustness", "demo", "launch"),
+)
 MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 # Calls that read pickles unless an argument says no.
 GUARDED = {"numpy.load": ("allow_pickle", False), "torch.load": ("weights_only", True)}
