@@ -40,7 +40,7 @@ def test_the_calls_are_those_of_the_pipeline(tiny_bundle):
 
 
 def test_criteria_compare_with_the_engine_calls_of_the_same_run():
-    timing = Timing("640x480", {"total": Duration(109, 120)}, Duration(100, 110), {}, 0)
+    timing = Timing("640x480", {"total": Duration(109, 120)}, Duration(100, 110), 1.09, {}, 0)
     node = {"stages_ms": {"node": {"p50": 119.0}}, "echo_ms": {"p50": 3.0}}
     met = _criteria([timing], node)
     assert list(met.values()) == [True, False]
