@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -74,6 +75,51 @@ def test_refuses_a_manifest_it_cannot_understand(bundle: Path, text: str) -> Non
     (bundle / "manifest.yaml").write_text(text)
     with pytest.raises(BundleManifestError, match="manifest"):
         ModelBundle.load(bundle)
+
+
+@pytest.mark.parametrize(
+    ("schema", "advice"),
+    [
+        (0, "has schema 0, which this .* reads no more: export the bundle again, for schema 1"),
+        (2, "has schema 2, this starrygazer_ros knows 1: update starrygazer_ros"),
+        ("one", "is no manifest of a model bundle: the key 'schema' with a number is missing"),
+        (None, "the key 'schema' with a number is missing"),
+    ],
+)
+def test_a_manifest_of_another_schema_says_what_to_update(
+    bundle: Path, schema: object, advice: str
+) -> None:
+    edit(bundle, schema=schema)
+    with pytest.raises(BundleManifestError, match=advice):
+        ModelBundle.load(bundle)
+
+
+@pytest.mark.parametrize("name", [".", "manifest.yaml", "mde.onnx"])
+def test_refuses_what_everybody_may_write(bundle: Path, name: str) -> None:
+    path = bundle / name
+    path.chmod(path.stat().st_mode | 0o002)
+    with pytest.raises(BundleIntegrityError, match=f"chmod o-w {path}"):
+        ModelBundle.load(bundle)
+
+
+@pytest.mark.parametrize("name", [".", "manifest.yaml", "refinement.onnx"])
+def test_refuses_what_belongs_to_somebody_else(bundle: Path, name: str) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can give files away")
+    os.chown(bundle / name, 12345, -1)
+    with pytest.raises(BundleIntegrityError, match=r"uid 12345.* copy the bundle"):
+        ModelBundle.load(bundle)
+
+
+def test_takes_links_to_files_of_ones_own(bundle: Path, tmp_path: Path) -> None:
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    for path in bundle.iterdir():
+        (linked / path.name).symlink_to(path)
+    assert ModelBundle.load(linked).mde.path.is_symlink()
+    (bundle / "mde.onnx").chmod(0o666)
+    with pytest.raises(BundleIntegrityError, match="can be written by everybody"):
+        ModelBundle.load(linked)
 
 
 def test_refuses_a_manifest_that_is_not_text(bundle: Path) -> None:

@@ -20,6 +20,7 @@ from starrygazer_ros.completion.errors import (
     BundleManifestError,
     BundleNotFoundError,
 )
+from starrygazer_ros.completion.ownership import require_trusted
 
 MANIFEST = "manifest.yaml"
 SCHEMA = 1
@@ -100,9 +101,11 @@ class ModelBundle:
         Raises:
             BundleNotFoundError: no such bundle, or a file is missing.
             BundleManifestError: the manifest cannot be understood.
-            BundleIntegrityError: a file was changed.
+            BundleIntegrityError: a file was changed, or somebody else could change it.
         """
         folder = _find(name_or_path)
+        for place in (folder, folder / MANIFEST):
+            require_trusted(place)
         manifest = _read_manifest(folder / MANIFEST)
         try:
             hashes: dict[str, str] = dict(manifest["files"])
@@ -259,16 +262,27 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BundleManifestError(f"{path} cannot be read: {error}") from error
-    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    if not isinstance(schema, int):
         raise BundleManifestError(
-            f"{path} is not a bundle manifest of schema {SCHEMA}; "
-            "use a bundle made for this version of starrygazer_ros"
+            f"{path} is no manifest of a model bundle: the key 'schema' with a number is missing"
         )
-    return manifest
+    if schema > SCHEMA:
+        raise BundleManifestError(
+            f"{path} has schema {schema}, this starrygazer_ros knows {SCHEMA}: update "
+            "starrygazer_ros, or use an older version of the bundle"
+        )
+    if schema < SCHEMA:
+        raise BundleManifestError(
+            f"{path} has schema {schema}, which this starrygazer_ros reads no more: export the "
+            f"bundle again, for schema {SCHEMA}"
+        )
+    return dict(manifest)
 
 
 def _verify(path: Path, sha256: str) -> None:
     try:
+        require_trusted(path)
         actual = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise BundleNotFoundError(
