@@ -15,9 +15,10 @@ ROOT = 0
 
 
 def require_trusted(path: Path) -> None:
-    """Accept a file or folder of this user, of root, or of the owner of this very code.
+    """Accept what is as safe as this very code: of this user, of root, or of the code's owner.
 
-    Symbolic links count as what they lead to: a workspace that is built with ``--symlink-install``
+    On file systems where everybody may write to everything, the code included, a model may be so,
+    too. Symbolic links count as what they lead to: a workspace that is built with ``--symlink-install``
     consists of them.
 
     Args:
@@ -29,13 +30,13 @@ def require_trusted(path: Path) -> None:
     """
     if not hasattr(os, "getuid"):  # no such owners on this system
         return
-    status = path.stat()
-    if status.st_uid not in {os.getuid(), ROOT, Path(__file__).stat().st_uid}:
+    status, code = path.stat(), Path(__file__).stat()
+    if status.st_uid not in {os.getuid(), ROOT, code.st_uid}:
         raise BundleIntegrityError(
             f"{path} belongs to another user (uid {status.st_uid}), who could change what runs "
             "here: copy the bundle to a folder of yours, or chown it"
         )
-    if status.st_mode & stat.S_IWOTH:
+    if status.st_mode & ~code.st_mode & stat.S_IWOTH:
         raise BundleIntegrityError(
             f"{path} can be written by everybody, so anyone could change what runs here: "
             f"chmod o-w {path}"
