@@ -35,7 +35,7 @@ help:
 	@echo "make test-training  tests of training/, with PyTorch in .venv-training"
 	@echo "make train-default DATA=folder  train models/default from nothing (hours)"
 	@echo "make train-accurate DATA=folder  the same for models/accurate: larger, better, not committed"
-	@echo "make bench  accuracy, speed, growth and projection beside the classical methods; BENCH=--quick: a part"
+	@echo "make bench  accuracy, speed, growth, projection, messages and start beside the classical methods; BENCH=--quick: a part; JSON in build/bench/"
 	@echo "make fuzz   100,000 broken messages for all that reads them, 5,000 for a running node; FUZZ, FUZZ_NODE='--cases N'"
 	@echo "make soak   an hour at 10 Hz with the shipped model, then 20,000 frames at 200 Hz; SOAK='--minutes 5'"
 	@echo "make gpu-check  on a GPU: build, compare with ONNX Runtime, time; writes gpu_report.json"
@@ -88,12 +88,18 @@ train-default train-accurate: train-%: data-given $(BACKBONE_READY)
 data-given:
 	@test -n "$(DATA)" || { echo "usage: make train-default (or train-accurate) DATA=folder (see training/README.md)"; exit 2; }
 
+# A missed criterion does not keep the others from being measured.
+BENCH_FOLDER := build/bench
 bench: $(READY)
-	@$(VENV)/bin/python -m benchmarks.accuracy $(BENCH)
-	@$(VENV)/bin/python -m benchmarks.speed
-	@$(VENV)/bin/python -m benchmarks.speed --bundle fast --without-node
-	@$(VENV)/bin/python -m benchmarks.scaling
-	@$(VENV)/bin/python -m benchmarks.projection
+	@mkdir -p $(BENCH_FOLDER)
+	-@$(VENV)/bin/python -m benchmarks.accuracy --bundle default --bundle fast --json $(BENCH_FOLDER)/accuracy.json $(BENCH)
+	-@$(VENV)/bin/python -m benchmarks.frontier $(BENCH_FOLDER)/accuracy.json
+	-@$(VENV)/bin/python -m benchmarks.speed --json $(BENCH_FOLDER)/speed.json
+	-@$(VENV)/bin/python -m benchmarks.speed --bundle fast --without-node --json $(BENCH_FOLDER)/speed_fast.json
+	-@$(VENV)/bin/python -m benchmarks.scaling --json $(BENCH_FOLDER)/scaling.json --plot $(BENCH_FOLDER)/scaling.png
+	-@$(VENV)/bin/python -m benchmarks.projection
+	-@$(VENV)/bin/python -m benchmarks.conversions --json $(BENCH_FOLDER)/conversions.json
+	-@$(VENV)/bin/python -m benchmarks.start_up --json $(BENCH_FOLDER)/start_up.json
 
 # On a machine with a GPU, TensorRT and PyTorch, with the Python that has them.
 gpu-check:
