@@ -25,7 +25,7 @@ export AMENT_PREFIX_PATH := $(VENV)
 export ROS_DISTRO := $(ROS)
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 
-.PHONY: gpu-check help demo fuzz soak node test test-integration test-gpu-code test-training train-default train-accurate data-given bench sbom audit docs clean
+.PHONY: gpu-check help demo faults fuzz soak node test test-integration test-gpu-code test-training train-default train-accurate data-given bench sbom audit docs clean
 
 help:
 	@echo "make demo   complete a real photograph's depth over ROS 2; results in demo_output/; DEMO='--frames 10': fewer of 60, DEMO='--bag OUT': write a rosbag2"
@@ -37,6 +37,7 @@ help:
 	@echo "make train-accurate DATA=folder  the same for models/accurate: larger, better, not committed"
 	@echo "make bench  accuracy, speed, growth, projection, messages and start beside the classical methods; BENCH=--quick: a part; JSON in build/bench/"
 	@echo "make fuzz   100,000 broken messages for all that reads them, 5,000 for a running node; FUZZ, FUZZ_NODE='--cases N'"
+	@echo "make faults  what goes wrong on a robot, done to a running node; FAULTS='--seconds 5 --only clock'"
 	@echo "make soak   an hour at 10 Hz with the shipped model, then 20,000 frames at 200 Hz; SOAK='--minutes 5'"
 	@echo "make gpu-check  on a GPU: build, compare with ONNX Runtime, time; writes gpu_report.json"
 	@echo "make sbom   what the run time consists of, as CycloneDX in build/sbom.json; make audit: known vulnerabilities of it"
@@ -108,6 +109,9 @@ gpu-check:
 fuzz: $(READY)
 	@$(VENV)/bin/python -m robustness.conversions $(FUZZ)
 	@$(VENV)/bin/python -m robustness.running_node $(FUZZ_NODE)
+
+faults: $(READY)
+	@$(VENV)/bin/python -m robustness.faults $(FAULTS)
 
 soak: $(READY)
 	@$(VENV)/bin/python -m robustness.soak $(SOAK)

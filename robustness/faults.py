@@ -1,0 +1,312 @@
+"""What goes wrong on a robot, done to a running node: what it says, and when depth is back.
+
+``make faults`` runs it. Every message that the node received must be in a pair, waiting or counted
+by the cause it was dropped for, every pair completed or counted, and depth must come back by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from robustness.starting import running
+
+from bundles import write_tiny_bundle  # isort: skip
+from integration.harness import (  # isort: skip
+    NodeProcess,
+    Peer,
+    accounted,
+    image_message,
+    pairs_dropped,
+    sparse_depth_message,
+    wait_for,
+)
+
+HOUR = 3600 * 10**9  # ns
+WATCHDOG = 2.0  # s, of the node under test
+HANGS, FAILS = 255, 0  # grey levels of images that trouble the engine, see test/bundles.py
+LOOPS = 100
+SPAWN = multiprocessing.get_context("spawn")
+LONGEST_RECOVERY = 30.0  # s
+
+
+@dataclass
+class Outcome:
+    """What a fault did.
+
+    Attributes:
+        fault: its name.
+        said: the worst sentences of diagnostics meanwhile.
+        recovery: seconds from the end of the fault to the next depth.
+        received: images that the node received, with those before and after the fault.
+        completed: pairs that became depth.
+        dropped: images and pairs by cause.
+        problems: what is wrong, a sentence each.
+    """
+
+    fault: str
+    said: tuple[str, ...] = ()
+    recovery: float = float("nan")
+    received: int = 0
+    completed: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+Inject = Callable[[NodeProcess, Peer, float], float]
+"""Does a fault for so many seconds, if it lasts; monotonic time from which depth is awaited."""
+
+
+def engine_hangs(process: NodeProcess, peer: Peer, _: float) -> float:
+    """One image on which the engine computes for years, then good ones."""
+    began = time.monotonic()
+    _send(peer, grey=HANGS)
+    _send_until_loaded_again(process, peer, grey=51)
+    return began
+
+
+def engine_fails(process: NodeProcess, peer: Peer, _: float) -> float:
+    """Images on which the engine raises, one after the other."""
+    began = time.monotonic()
+    _send_until_loaded_again(process, peer, grey=FAILS)
+    return began
+
+
+def publisher_is_killed(_: NodeProcess, peer: Peer, seconds: float) -> float:
+    """Another process publishes the pairs and is killed in mid stream."""
+    domain = peer.node.context.get_domain_id()
+    publisher = SPAWN.Process(target=_publish, args=(domain,), daemon=True)
+    publisher.start()
+    time.sleep(seconds)
+    publisher.kill()
+    publisher.join()
+    return time.monotonic()
+
+
+def sparse_depth_stops(_: NodeProcess, peer: Peer, seconds: float) -> float:
+    """Images alone."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        peer.send_one("image", image_message(), peer.new_stamp())
+        time.sleep(0.1)
+    return time.monotonic()
+
+
+def images_flood(_: NodeProcess, peer: Peer, seconds: float) -> float:
+    """Pairs as fast as they can be sent."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        _send(peer)
+    return time.monotonic()
+
+
+def processor_is_busy(_: NodeProcess, peer: Peer, seconds: float) -> float:
+    """Four processes for each core compute beside the node."""
+    spinners = [
+        SPAWN.Process(target=_spin, daemon=True) for _ in range(4 * multiprocessing.cpu_count())
+    ]
+    for spinner in spinners:
+        spinner.start()
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        _send(peer)
+        time.sleep(0.1)
+    for spinner in spinners:
+        spinner.kill()
+        spinner.join()
+    return time.monotonic()
+
+
+def node_stands_still(process: NodeProcess, peer: Peer, seconds: float) -> float:
+    """The process is stopped as by a debugger, then goes on."""
+    process.send(signal.SIGSTOP)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        _send(peer)
+        time.sleep(0.1)
+    process.send(signal.SIGCONT)
+    return time.monotonic()
+
+
+def clock_jumps_ahead(_: NodeProcess, peer: Peer, __: float) -> float:
+    """Stamps an hour later from one pair to the next."""
+    peer.shift_stamps(HOUR)
+    _send(peer)
+    return time.monotonic()
+
+
+def clock_jumps_back(_: NodeProcess, peer: Peer, __: float) -> float:
+    """Stamps an hour earlier from one pair to the next."""
+    peer.shift_stamps(-HOUR)
+    _send(peer)
+    return time.monotonic()
+
+
+def bag_loops(_: NodeProcess, peer: Peer, __: float) -> float:
+    """The same second again and again."""
+    for _loop in range(LOOPS):
+        for _pair in range(5):
+            _send(peer)
+            time.sleep(0.002)
+        peer.shift_stamps(-(10**9))
+    return time.monotonic()
+
+
+FAULTS: dict[str, Inject] = {
+    "engine hangs": engine_hangs,
+    "engine fails": engine_fails,
+    "publisher killed": publisher_is_killed,
+    "sparse depth stops": sparse_depth_stops,
+    "pairs flood": images_flood,
+    "processor busy": processor_is_busy,
+    "node stands still": node_stands_still,
+    "clock an hour ahead": clock_jumps_ahead,
+    "clock an hour back": clock_jumps_back,
+    f"bag loops {LOOPS} times": bag_loops,
+}
+KILLED = "node killed and restarted"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the table; 1 if depth did not come back or something was lost unseen."""
+    parser = argparse.ArgumentParser(prog="python -m robustness.faults", description=__doc__)
+    parser.add_argument(
+        "--seconds", type=float, default=30.0, help="that a lasting fault lasts (default: 30)"
+    )
+    parser.add_argument("--only", nargs="+", metavar="WORD", help="faults whose name has a word")
+    options = parser.parse_args(arguments)
+    names = [
+        name
+        for name in (*FAULTS, KILLED)
+        if not options.only or any(word in name for word in options.only)
+    ]
+    outcomes = []
+    with tempfile.TemporaryDirectory(prefix="starrygazer_faults_") as folder:
+        bundle = write_tiny_bundle(Path(folder) / "troubled", troubled=True)
+        for name in names:
+            outcomes.append(inject(name, Path(folder), bundle, options.seconds))
+            print(f"{name}: {outcomes[-1].recovery:.2f} s", file=sys.stderr)
+    print(table(outcomes))
+    return 1 if any(outcome.problems for outcome in outcomes) else 0
+
+
+def inject(name: str, folder: Path, bundle: Path, seconds: float) -> Outcome:
+    """Do a fault to a node of its own.
+
+    Args:
+        name: of the fault.
+        folder: existing, for the node's log.
+        bundle: model whose engine can be made to hang and to fail.
+        seconds: that a lasting fault lasts.
+    """
+    outcome = Outcome(name)
+    # The stamps of the harness are years old.
+    parameters = {"watchdog.timeout": WATCHDOG, "threads": 1, "diagnostics.max_stamp_age": 0.0}
+    try:
+        if name == KILLED:
+            with running(parameters, folder, str(bundle)) as (process, peer):
+                peer.complete_good_pair()
+                process.send(signal.SIGKILL)
+                began = time.monotonic()
+                process.exit_code()
+            with running(parameters, folder, str(bundle)) as (process, peer):
+                peer.complete_good_pair()
+                outcome.recovery = time.monotonic() - began
+                _account(outcome, process, peer)
+            return outcome
+        with running(parameters, folder, str(bundle)) as (process, peer):
+            peer.complete_good_pair()
+            seen = len(peer.received["/diagnostics"])
+            began = FAULTS[name](process, peer, seconds)
+            peer.complete_good_pair()
+            outcome.recovery = time.monotonic() - began
+            outcome.said = _worst(peer, seen)
+            _account(outcome, process, peer)
+    except (AssertionError, subprocess.TimeoutExpired) as error:
+        outcome.problems.append(" ".join(str(error).split())[:300])
+    if outcome.recovery > LONGEST_RECOVERY:
+        outcome.problems.append(f"depth was back after {outcome.recovery:.0f} s only")
+    return outcome
+
+
+def _account(outcome: Outcome, process: NodeProcess, peer: Peer) -> None:
+    """Wait until nothing is in work and see whether everything is accounted for."""
+
+    def settled() -> dict[str, str] | None:
+        values = peer.diagnostics()[1]
+        return values if values["in work"] == "0" else None
+
+    values = wait_for(settled, "the last pair")
+    outcome.received, outcome.completed = int(values["received image"]), int(values["completed"])
+    outcome.dropped = {
+        key.removeprefix("dropped "): int(count)
+        for key, count in values.items()
+        if key.startswith("dropped ") and int(count)
+    }
+    for topic in ("image", "sparse_depth"):
+        if not accounted(values, topic):
+            outcome.problems.append(f"messages of {topic} are not accounted for: {values}")
+    if int(values["matched"]) != int(values["completed"]) + sum(pairs_dropped(values)):
+        outcome.problems.append(f"pairs are not accounted for: {values}")
+    if "Traceback" in process.log:
+        outcome.problems.append("there is a traceback in the log")
+
+
+def _worst(peer: Peer, seen: int) -> tuple[str, ...]:
+    """Sentences of the highest level since, each once."""
+    statuses = [message.status[0] for message in peer.received["/diagnostics"][seen:]]
+    levels = [int.from_bytes(status.level, "little") for status in statuses]
+    worst = [s.message for s, level in zip(statuses, levels, strict=True) if level == max(levels)]
+    return tuple(dict.fromkeys(worst)) if levels and max(levels) else ()
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """A Markdown table."""
+    lines = [
+        "| fault | what the node said | depth is back after s | received | completed | dropped |",
+        "|---|---|---|---|---|---|",
+    ]
+    for outcome in outcomes:
+        said = outcome.said[0] if outcome.said else "OK"
+        dropped = ", ".join(f"{n} {cause}" for cause, n in outcome.dropped.items()) or "none"
+        wrong = f" **{'; '.join(outcome.problems)}**" if outcome.problems else ""
+        lines.append(
+            f"| {outcome.fault} | {said}{wrong} | {outcome.recovery:.2f} | {outcome.received} | "
+            f"{outcome.completed} | {dropped} |"
+        )
+    return "\n".join(lines)
+
+
+def _send(peer: Peer, grey: int = 51) -> None:
+    peer.send_pair(image_message(grey), sparse_depth_message(), peer.new_stamp())
+
+
+def _send_until_loaded_again(process: NodeProcess, peer: Peer, grey: int) -> None:
+    deadline = time.monotonic() + LONGEST_RECOVERY
+    while "loaded again:" not in process.log and time.monotonic() < deadline:
+        _send(peer, grey)
+        time.sleep(0.1)
+
+
+def _publish(domain: int) -> None:
+    peer = Peer(domain)
+    while True:
+        _send(peer)
+        time.sleep(0.05)
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+if __name__ == "__main__":
+    sys.exit(main())
