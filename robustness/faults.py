@@ -1,7 +1,7 @@
 """What goes wrong on a robot, done to a running node: what it says, and when depth is back.
 
 ``make faults`` runs it. Every message that the node received must be in a pair, waiting or counted
-by the cause it was dropped for, every pair completed or counted, and depth must come back by itself.
+by the cause it was dropped for, every pair completed or counted, and depth must come back.
 """
 
 from __future__ import annotations
