@@ -32,7 +32,11 @@ from integration.harness import (  # isort: skip
 
 HOUR = 3600 * 10**9  # ns
 WATCHDOG = 2.0  # s, of the node under test
-HANGS, FAILS = 255, 0  # grey levels of images that trouble the engine, see test/bundles.py
+HANGS, FAILS, GOOD = (
+    255,
+    0,
+    51,
+)  # grey levels of images that trouble the engine, see test/bundles.py
 LOOPS = 100
 SPAWN = multiprocessing.get_context("spawn")
 LONGEST_RECOVERY = 30.0  # s
@@ -66,17 +70,17 @@ Inject = Callable[[NodeProcess, Peer, float], float]
 
 
 def engine_hangs(process: NodeProcess, peer: Peer, _: float) -> float:
-    """One image on which the engine computes for years, then good ones."""
+    """Images on which the engine computes for years, then good ones."""
     began = time.monotonic()
-    _send(peer, grey=HANGS)
-    _send_until_loaded_again(process, peer, grey=51)
+    _send_until(process, "hung:", peer, HANGS)  # one alone might be replaced by the next
+    _send_until(process, "loaded again:", peer)
     return began
 
 
 def engine_fails(process: NodeProcess, peer: Peer, _: float) -> float:
     """Images on which the engine raises, one after the other."""
     began = time.monotonic()
-    _send_until_loaded_again(process, peer, grey=FAILS)
+    _send_until(process, "loaded again:", peer, FAILS)
     return began
 
 
@@ -285,13 +289,13 @@ def table(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def _send(peer: Peer, grey: int = 51) -> None:
+def _send(peer: Peer, grey: int = GOOD) -> None:
     peer.send_pair(image_message(grey), sparse_depth_message(), peer.new_stamp())
 
 
-def _send_until_loaded_again(process: NodeProcess, peer: Peer, grey: int) -> None:
+def _send_until(process: NodeProcess, logged: str, peer: Peer, grey: int = GOOD) -> None:
     deadline = time.monotonic() + LONGEST_RECOVERY
-    while "loaded again:" not in process.log and time.monotonic() < deadline:
+    while logged not in process.log and time.monotonic() < deadline:
         _send(peer, grey)
         time.sleep(0.1)
 

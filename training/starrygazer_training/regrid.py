@@ -88,14 +88,14 @@ def load_refinement(graph: Path, cell: int) -> Refinement:
 def _card(card: str, title: str, cell: int, pixels: int, made_of: str) -> str:
     """The source's card under another title, with what is different."""
     _, _, rest = card.partition("\n")
-    rest = rest.partition("\n## What it learned from")
+    graphs, heading, learned = rest.partition("\n## What it learned from")
+    graphs, _, _ = graphs.partition("\n## What is different")  # of a bundle that was made so, too
     return (
-        f"# Model card: {title}\n{rest[0]}\n## What is different\n\n"
+        f"# Model card: {title}\n{graphs}\n## What is different\n\n"
         f"The weights are those of {made_of}; nothing was trained again. The refinement works on "
         f"cells of {cell}x{cell} pixels of the image, the MDE on about {pixels} pixels. What is "
         "said below of training, sizes and scores is of the bundle it was made from; the scores of "
-        "this one are in docs/accuracy.md and docs/speed.md.\n"
-        f"{''.join(rest[1:])}"
+        f"this one are in docs/accuracy.md and docs/speed.md.\n{heading}{learned}"
     )
 
 
