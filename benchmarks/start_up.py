@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "test"))
-from integration.harness import COMMAND, TIMEOUT, NodeProcess, Peer, next_domain
-from starrygazer_ros.headers import stamp_of
+from integration.harness import COMMAND, NodeProcess, Peer, next_domain
 
 
 @dataclass(frozen=True)
@@ -94,8 +93,7 @@ def start(bundle: str, folder: Path, compiled: Path) -> Start:
         stack.callback(process.stop)
         process.wait_for_log("self-check")
         loaded = time.monotonic() - began
-        depth = peer.complete_good_pair()["/depth/dense"]
-        assert stamp_of(depth) > 0, f"no depth within {TIMEOUT} s"
+        peer.complete_good_pair()
         return Start(loaded, time.monotonic() - began)
 
 

@@ -37,7 +37,8 @@ HANGS, FAILS, GOOD = (
     0,
     51,
 )  # grey levels of images that trouble the engine, see test/bundles.py
-LOOPS = 100
+LOOPS, PAIRS_OF_A_LOOP = 100, 5
+LOOP = PAIRS_OF_A_LOOP * 10**8  # ns; the harness's pairs are 0.1 s apart
 SPAWN = multiprocessing.get_context("spawn")
 LONGEST_RECOVERY = 30.0  # s
 
@@ -92,6 +93,7 @@ def publisher_is_killed(_: NodeProcess, peer: Peer, seconds: float) -> float:
     time.sleep(seconds)
     publisher.kill()
     publisher.join()
+    peer.shift_stamps(HOUR)  # depth of its stamps must not be taken for that of the next pair
     return time.monotonic()
 
 
@@ -155,12 +157,13 @@ def clock_jumps_back(_: NodeProcess, peer: Peer, __: float) -> float:
 
 
 def bag_loops(_: NodeProcess, peer: Peer, __: float) -> float:
-    """The same second again and again."""
+    """The same half second again and again."""
     for _loop in range(LOOPS):
-        for _pair in range(5):
+        for _pair in range(PAIRS_OF_A_LOOP):
             _send(peer)
             time.sleep(0.002)
-        peer.shift_stamps(-(10**9))
+        peer.shift_stamps(-LOOP)
+    peer.shift_stamps(LOOP)  # depth of its stamps must not be taken for that of the next pair
     return time.monotonic()
 
 

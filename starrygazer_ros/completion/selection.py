@@ -97,7 +97,7 @@ def _load(
     if options.precision == AUTO and bundle.int8 is not None and multiplies_int8():
         try:
             return _on_host(bundle, backend, threads, INT8)
-        except (InferenceError, SelfCheckError) as error:
+        except (BackendUnavailableError, InferenceError, SelfCheckError) as error:
             exact = _on_host(bundle, backend, threads, FP32)
             return replace(exact, warnings=(f"{backend} runs in fp32, not in int8: {error}",))
     return _on_host(bundle, backend, threads, options.precision)

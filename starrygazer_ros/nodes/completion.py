@@ -245,8 +245,8 @@ class CompletionNode(ManagedNode):
         elif problem := configured.pairs.problem(self.values.watchdog_timeout):
             self.get_logger().error(f"{one_line(problem)}; the model is loaded again")
             configured.watchdog.begin(one_line(problem))
-            statistics = configured.pairs.statistics
-            statistics.count_discarded(activation.worker.stop(timeout=0))
+            for _ in range(activation.worker.stop(timeout=0)):
+                configured.pairs.statistics.count_failed(ReloadingError.cause)
             configured.pairs.give_up(problem.cause)
         elif configured.pairs.works:
             configured.watchdog.all_is_well()

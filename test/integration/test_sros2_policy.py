@@ -101,7 +101,3 @@ def test_the_policy_is_what_the_running_node_does(tmp_path, tiny_bundle, node):
         missing = names - used[key]
         assert used[key] <= names, f"{key} not allowed"
         assert {name.rsplit("/")[-1] for name in missing} <= NOT_IN_HUMBLE, f"{key} not needed"
-
-
-def test_the_policy_is_installed():
-    assert 'files("config")' in (REPOSITORY / "setup.py").read_text(encoding="utf-8")

@@ -30,7 +30,13 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt, restricted_number_type
 
 from starrygazer_ros.completion.errors import CompletionError
-from starrygazer_training.config import Config, ConfigError, add_arguments, resolve
+from starrygazer_training.config import (
+    EXPORTED_CELL,
+    Config,
+    ConfigError,
+    add_arguments,
+    resolve,
+)
 
 PROGRAM = "starrygazer-train"
 STAGES = {
@@ -122,7 +128,7 @@ def _parse(arguments: list[str]) -> tuple[str, Namespace]:
                 "each variant in a WORK of its own",
             )
         if name in ("export", "all"):
-            stage.add_argument("--cell", type=Cell, default=3, help=CELL_HELP)
+            stage.add_argument("--cell", type=Cell, default=EXPORTED_CELL, help=CELL_HELP)
             stage.add_argument(
                 "--fp16",
                 type=bool | None,

@@ -22,6 +22,7 @@ from jsonargparse import (  # type: ignore[attr-defined]  # the first is exporte
 )
 
 SECTIONS = ("teacher", "student", "refine")
+EXPORTED_CELL = 3  # twice as fast as the cells of 2 that networks are trained on, docs/speed.md
 CROP_MULTIPLE = 32  # of the refinement network's coarsest cells
 
 

@@ -19,7 +19,7 @@ from starrygazer_training import (
     teacher,
 )
 from starrygazer_training.checkpoints import load_weights
-from starrygazer_training.config import Config, RunConfig, save
+from starrygazer_training.config import EXPORTED_CELL, Config, RunConfig, save
 from starrygazer_training.dinov2 import ONNX_SHA256, WHEEL, WHEEL_VERSION
 from starrygazer_training.export import Network, write_bundle
 from starrygazer_training.refinement import Refinement
@@ -34,7 +34,6 @@ from starrygazer_training.run_state import (
 from starrygazer_training.student import MULTIPLE as MDE_MULTIPLE
 
 # Caches below WORK/cache that a network fills; they are worthless once it is trained again.
-EXPORTED_CELL = 3  # twice as fast as the cells of 2 that networks are trained on, docs/speed.md
 CACHES = {"teacher": "teacher_labels"}
 
 Variant = Literal["default", "accurate"]

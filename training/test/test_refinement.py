@@ -290,5 +290,5 @@ def test_a_sample_keeps_its_depth_wherever_it_lies_in_its_cell() -> None:
     spread = around(values, weight, cell=3)
     assert spread[..., 4, 7] == pytest.approx(1 / 1.3, rel=1e-5)
     assert spread[..., 4, 5:10].argmax() == 2
-    torch.testing.assert_close(spread, torch.where(spread > 0, spread, 0))
+    assert (spread >= 0).all()
     assert set(spread.nonzero()[:, 2].tolist()) == {2, 3, 4, 5, 6}  # less than a cell away
