@@ -85,6 +85,7 @@ def start(bundle: str, folder: Path, compiled: Path) -> Start:
         AssertionError: no depth came in time.
     """
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(compiled)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else nothing is ever kept
     with ExitStack() as stack:
         peer = Peer(domain := next_domain())
         stack.callback(peer.destroy)
