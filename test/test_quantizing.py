@@ -74,7 +74,7 @@ def test_computes_nearly_the_same_in_int8_and_says_so(quantized, frames, folder)
     in_int8 = DepthCompleter.from_bundle(quantized, ONNXRUNTIME, options=IN_INT8)
     assert in_int8.backend_description == f"{plain.backend_description}, int8"
     assert in_int8.bundle.refinement.sha256 != plain.bundle.refinement.sha256
-    assert plain.self_check() == 0
+    assert plain.self_check() < 1e-5  # another CPU rounds otherwise
     assert 0 < in_int8.self_check() <= in_int8.bundle.golden_tolerance
     depths = [completer.complete(*frames[0]).depth for completer in (plain, in_int8)]
     difference = np.abs(depths[1] - depths[0]) / depths[0]

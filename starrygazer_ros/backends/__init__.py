@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -64,11 +63,15 @@ class Engine(Protocol):
         """
 
 
-def load_engine(path: Path, backend: str, threads: int, precision: str = AUTO) -> Engine:
+def load_engine(
+    graph: bytes, name: str, backend: str, threads: int, precision: str = AUTO
+) -> Engine:
     """Load one ONNX graph for the CPU.
 
     Args:
-        path: verified ONNX file; for ``int8`` one whose convolutions are quantised.
+        graph: verified ONNX model; for ``int8`` one whose convolutions are quantised. Its bytes and
+            not its path, so that weights in other files than the verified one cannot be pulled in.
+        name: where it is from, for errors.
         backend: ``onnxruntime`` or ``openvino``.
         threads: CPU threads of one inference.
         precision: one of ``PRECISIONS``; ``auto`` is ``fp32``.
@@ -84,11 +87,11 @@ def load_engine(path: Path, backend: str, threads: int, precision: str = AUTO) -
                 f"ONNX Runtime computes in fp32 or int8 here, not in {precision}: set precision to "
                 "auto"
             )
-        return OnnxRuntimeEngine(path, threads, FP32 if precision == AUTO else precision)
+        return OnnxRuntimeEngine(graph, name, threads, FP32 if precision == AUTO else precision)
     if backend == OPENVINO:
         from starrygazer_ros.backends.openvino import OpenVinoEngine
 
-        return OpenVinoEngine(path, threads, FP32 if precision == AUTO else precision)
+        return OpenVinoEngine(graph, name, threads, FP32 if precision == AUTO else precision)
     raise BackendUnavailableError(
         f"no back end '{backend}' runs a graph on the CPU: choose {OPENVINO} or {ONNXRUNTIME}"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,8 @@ class OnnxRuntimeEngine:
     """One ONNX Runtime session.
 
     Args:
-        path: ONNX file.
+        graph: ONNX model.
+        name: where it is from, for errors.
         threads: intra-op threads, at least 1.
         precision: of its convolutions, for the description.
 
@@ -24,7 +24,7 @@ class OnnxRuntimeEngine:
         BackendUnavailableError: ONNX Runtime is missing or refuses the graph.
     """
 
-    def __init__(self, path: Path, threads: int, precision: str = FP32) -> None:
+    def __init__(self, graph: bytes, name: str, threads: int, precision: str = FP32) -> None:
         try:
             import onnxruntime
         except ImportError as error:
@@ -37,12 +37,11 @@ class OnnxRuntimeEngine:
         # Spinning threads take the CPU from the rest of the robot and are slower on a busy machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            # From memory, so that weights outside the verified file cannot be pulled in.
             self._session = onnxruntime.InferenceSession(
-                path.read_bytes(), options, providers=["CPUExecutionProvider"]
+                graph, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # the binding's exception classes are not public
-            raise BackendUnavailableError(f"ONNX Runtime cannot load {path}: {error}") from error
+            raise BackendUnavailableError(f"ONNX Runtime cannot load {name}: {error}") from error
         self.inputs = frozenset(node.name for node in self._session.get_inputs())
         self.outputs = frozenset(node.name for node in self._session.get_outputs())
         provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")

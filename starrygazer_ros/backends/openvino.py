@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,8 @@ class OpenVinoEngine:
     Compiled for any size it takes half as long again as compiled for one.
 
     Args:
-        path: ONNX file.
+        graph: ONNX model.
+        name: where it is from, for errors.
         threads: CPU threads, at least 1.
         precision: ``fp32``, ``bf16`` where the CPU has it, ``int8`` for a quantised graph.
 
@@ -34,7 +34,7 @@ class OpenVinoEngine:
         BackendUnavailableError: OpenVINO is missing, refuses the graph, or has no such precision.
     """
 
-    def __init__(self, path: Path, threads: int, precision: str) -> None:
+    def __init__(self, graph: bytes, name: str, threads: int, precision: str) -> None:
         if precision not in _PRECISIONS:
             raise BackendUnavailableError(
                 f"OpenVINO computes in {' or '.join(_PRECISIONS)} on a CPU, not in {precision}"
@@ -47,11 +47,10 @@ class OpenVinoEngine:
             ) from error
         try:
             self._core = openvino.Core()
-            # From memory, so that weights outside the verified file cannot be pulled in.
-            self._model = self._core.read_model(path.read_bytes())
+            self._model = self._core.read_model(graph)
             capabilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         except Exception as error:  # the binding's exception classes are not public
-            raise BackendUnavailableError(f"OpenVINO cannot load {path}: {error}") from error
+            raise BackendUnavailableError(f"OpenVINO cannot load {name}: {error}") from error
         if precision == BF16 and "BF16" not in capabilities:
             raise BackendUnavailableError(f"this CPU has no bf16, only {', '.join(capabilities)}")
         self._properties = _properties(threads, precision)

@@ -44,6 +44,15 @@ class EngineSpec:
     minimum: int
     maximum: int
 
+    def read(self) -> bytes:
+        """The graph, verified again: between loading a bundle and this the file may have changed.
+
+        Raises:
+            BundleNotFoundError: it cannot be read any more.
+            BundleIntegrityError: it was changed, or somebody else could change it.
+        """
+        return _read_verified(self.path, self.sha256)
+
 
 @dataclass(frozen=True)
 class GoldenPair:
@@ -112,7 +121,7 @@ class ModelBundle:
             for name, sha256 in hashes.items():
                 if Path(name).name != name:
                     raise ValueError(f"{name} is not a file name inside the bundle")
-                _verify(folder / name, sha256)
+                _read_verified(folder / name, sha256)
             bundle = cls(
                 name=str(manifest["name"]),
                 version=str(manifest["version"]),
@@ -280,16 +289,18 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
-def _verify(path: Path, sha256: str) -> None:
+def _read_verified(path: Path, sha256: str) -> bytes:
     try:
         require_trusted(path)
-        actual = hashlib.sha256(path.read_bytes()).hexdigest()
+        content = path.read_bytes()
     except OSError as error:
         raise BundleNotFoundError(
             f"bundle file {path} cannot be read ({error.strerror}); reinstall the bundle"
         ) from error
+    actual = hashlib.sha256(content).hexdigest()
     if actual != sha256:
         raise BundleIntegrityError(
             f"{path} was changed: SHA-256 {actual}, the manifest says {sha256}; "
             "reinstall the bundle, or export it again if you trained it"
         )
+    return content

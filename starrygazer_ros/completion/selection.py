@@ -108,8 +108,10 @@ def _on_host(bundle: ModelBundle, backend: str, threads: int, precision: str) ->
         bundle = _in_int8(bundle)
     pipeline = HostPipeline(
         bundle,
-        backends.load_engine(bundle.mde.path, backend, threads, precision),
-        backends.load_engine(bundle.refinement.path, backend, threads, precision),
+        *(
+            backends.load_engine(graph.read(), str(graph.path), backend, threads, precision)
+            for graph in (bundle.mde, bundle.refinement)
+        ),
     )
     if backend != ONNXRUNTIME or precision == INT8:  # else the one that made the golden output
         self_check(pipeline, bundle)

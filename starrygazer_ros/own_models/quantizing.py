@@ -20,8 +20,8 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
+from starrygazer_ros.backends import Engine, load_engine
 from starrygazer_ros.backends.names import INT8, ONNXRUNTIME
-from starrygazer_ros.backends.onnxruntime import OnnxRuntimeEngine
 from starrygazer_ros.backends.options import EngineOptions
 from starrygazer_ros.completion import DepthCompleter, ModelBundle
 from starrygazer_ros.completion.bundle import MANIFEST
@@ -67,8 +67,12 @@ def quantize(bundle: ModelBundle, frames: Frames, source: str, folder: Path) -> 
     """
     if folder.exists():
         raise OwnModelError(f"{folder} exists: choose another name, or remove it")
-    recorder = _Recorder(OnnxRuntimeEngine(bundle.refinement.path, 2))
-    pipeline = HostPipeline(bundle, OnnxRuntimeEngine(bundle.mde.path, 2), recorder)
+    mde, refinement = (
+        load_engine(graph.read(), str(graph.path), ONNXRUNTIME, threads=2)
+        for graph in (bundle.mde, bundle.refinement)
+    )
+    recorder = _Recorder(refinement)
+    pipeline = HostPipeline(bundle, mde, recorder)
     for image, sparse_depth in frames:
         pipeline.run(image, sparse_depth, StageClock())
     if not recorder.feeds:
@@ -102,7 +106,7 @@ def quantize(bundle: ModelBundle, frames: Frames, source: str, folder: Path) -> 
 class _Recorder:
     """An engine that keeps its inputs."""
 
-    def __init__(self, engine: OnnxRuntimeEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.inputs, self.outputs = engine.inputs, engine.outputs
         self.description = engine.description

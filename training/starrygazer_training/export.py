@@ -104,7 +104,7 @@ class _OnnxMde(nn.Module):
 
     def __init__(self, graph: EngineSpec) -> None:
         super().__init__()
-        self._engine = load_engine(graph.path, "onnxruntime", threads=2)
+        self._engine = load_engine(graph.read(), str(graph.path), "onnxruntime", threads=2)
 
     def forward(self, image: Tensor) -> Tensor:
         """[1, 3, H, W] to relative inverse depth [1, 1, H, W]."""

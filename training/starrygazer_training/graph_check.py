@@ -46,7 +46,9 @@ def check_graph(
             output and the size.
         BackendUnavailableError: ONNX Runtime does not take the graph.
     """
-    engine = backends.load_engine(path, REFERENCE_BACKEND, torch.get_num_threads())
+    engine = backends.load_engine(
+        path.read_bytes(), str(path), REFERENCE_BACKEND, torch.get_num_threads()
+    )
     largest = 0.0
     for example in examples:
         results = model(*example.values())

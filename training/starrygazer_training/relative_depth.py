@@ -103,12 +103,14 @@ class MdeRunner:
 
     Raises:
         BackendUnavailableError: ONNX Runtime is missing or refuses the graph.
+        BundleIntegrityError: the file is not the one that was hashed.
         BundleGraphError: the graph has other inputs or outputs than the contract.
     """
 
     def __init__(self, mde: Mde, threads: int = 2) -> None:
         self._mde = mde
-        self._engine = backends.load_engine(mde.engine.path, BACKEND, threads)
+        graph = mde.engine
+        self._engine = backends.load_engine(graph.read(), str(graph.path), BACKEND, threads)
         if self._engine.inputs != {"image"} or self._engine.outputs != {"relative_depth"}:
             raise BundleGraphError(
                 f"{mde.engine.path} maps {sorted(self._engine.inputs)} to "

@@ -125,7 +125,7 @@ class _Loader:
     ) -> tuple[PlanRunner, str]:
         """One engine, and the key of its plan."""
         shapes = _shapes(bundle, graph, self._options)
-        content = spec.path.read_bytes()
+        content = spec.read()
         trt, gpu = self._platform.trt, self._platform.gpu
         name = f"{bundle.name} {graph} ({precision})"
         about = {
