@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "test"))
-from bundles import write_tiny_bundle
+from bundles import PARAMETERS, write_tiny_bundle
 from integration.harness import NodeProcess, Peer, next_domain
 
 TINY = "tiny"  # the model of the tests, which computes next to nothing
@@ -36,7 +36,8 @@ def running(
         domain = next_domain()
         peer = Peer(domain)
         stack.callback(peer.destroy)
-        process = NodeProcess(folder, domain, {"model": bundle, **parameters})
+        of_model = PARAMETERS if model == TINY else {}
+        process = NodeProcess(folder, domain, {"model": bundle, **of_model, **parameters})
         stack.callback(process.stop)
         process.wait_for_log("self-check")
         yield process, peer

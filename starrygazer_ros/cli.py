@@ -16,6 +16,7 @@ from starrygazer_ros.backends import BACKENDS
 from starrygazer_ros.bags.options import add_bag_command
 from starrygazer_ros.completion import CompletionResult, DepthCompleter, Intrinsics
 from starrygazer_ros.completion.completer import DEFAULT_MIN_SPARSE_POINTS, NEAREST
+from starrygazer_ros.completion.doubts import Doubts
 from starrygazer_ros.completion.errors import (
     CompletionError,
     InputError,
@@ -224,6 +225,8 @@ def _complete(options: argparse.Namespace) -> int:
     completed = Completed(
         depth, result.confidence, image, intrinsics, options.depth_scale, options.edge_ratio
     )
+    for doubt in Doubts().find(image, sparse_depth, result):
+        say(f"warning: {doubt}")
     saturated = max(write_output(path, completed) for path in options.output)
     _warn_of_distance(result.depth, saturated, options.depth_scale)
     print(_summary(options, sparse_depth, depth, result))

@@ -64,17 +64,24 @@ def assess(report: Report, previous: Report, limits: CommonParameters) -> Verdic
     inputs = (report.image, report.sparse_depth)
     if report.reloading:
         return DiagnosticStatus.ERROR, f"the model is being loaded again: {report.reloading}"
-    return (
+    no_depth = (
         diagnostics.of_input(report.image, previous.image)
         or diagnostics.of_input(report.sparse_depth, previous.sparse_depth)
         or _of_pairs(report, previous)
-        or _of_warnings(report, previous)
-        or _of_backend(report)
-        or diagnostics.of_stamps(inputs, limits)
-        or diagnostics.of_latency(report.counts.latencies.get("node"), limits)
-        or _of_rates(report, previous, limits)
-        or (DiagnosticStatus.OK, "depth is published")
     )
+    if no_depth:
+        return no_depth
+    warnings = (
+        _of_warnings(report, previous),
+        _of_backend(report),
+        diagnostics.of_stamps(inputs, limits),
+        diagnostics.of_latency(report.counts.latencies.get("node"), limits),
+        _of_rates(report, previous, limits),
+    )
+    sentences = [warning[1] for warning in warnings if warning]
+    if sentences:  # none of them may hide another
+        return DiagnosticStatus.WARN, "; ".join(sentences)
+    return DiagnosticStatus.OK, "depth is published"
 
 
 def _of_pairs(report: Report, previous: Report) -> Verdict | None:
@@ -180,4 +187,5 @@ def values(report: Report, previous: Report) -> Iterator[tuple[str, str]]:
     yield "sparse points", str(counts.sparse_points)
     yield "coverage %", f"{100 * counts.coverage:.2f}"
     yield "occluded points", str(counts.occluded_points)
+    yield "contradicted points", str(counts.contradicted_points)
     yield from diagnostics.latency_values(counts.latencies)

@@ -9,9 +9,10 @@ from starrygazer_ros.backends.options import EngineOptions
 from starrygazer_ros.clouds import CLOUD_FIELDS, XYZRGB, CloudOptions
 from starrygazer_ros.common_parameters import CommonParameters
 from starrygazer_ros.completion.completer import DEFAULT_MIN_SPARSE_POINTS
+from starrygazer_ros.completion.doubts import DoubtLimits
 from starrygazer_ros.compressed import IMAGE_TRANSPORTS, RAW, SPARSE_DEPTH_TRANSPORTS
 from starrygazer_ros.depth_encodings import DEPTH_ENCODINGS
-from starrygazer_ros.matching import APPROXIMATE, POLICIES, Rule
+from starrygazer_ros.matching import APPROXIMATE, LATEST, POLICIES, Rule
 from starrygazer_ros.parameters import When, parameter
 from starrygazer_ros.projection_parameters import CloudParameters
 
@@ -187,6 +188,45 @@ class CompletionParameters(CommonParameters, CloudParameters):
         limits=(0.0, 1.0),
     )
 
+    max_offset: float = parameter(
+        "diagnostics.max_offset",
+        0.02,
+        "Diagnostics warn of pairs whose stamps differ by more, except with sync.policy latest "
+        "[s]; 0 = never.",
+        When.RUNNING,
+        limits=(0.0, 10.0),
+    )
+    max_contradicted_share: float = parameter(
+        "diagnostics.max_contradicted_share",
+        DoubtLimits.contradicted,
+        "Diagnostics warn when a larger share of the sparse points is overruled by what is around "
+        "them, 0..1; 0 = never.",
+        When.RUNNING,
+        limits=(0.0, 1.0),
+    )
+    max_far_share: float = parameter(
+        "diagnostics.max_far_share",
+        DoubtLimits.far,
+        "Diagnostics warn when a larger share of the image is far from any sparse point, 0..1; 0 = "
+        "never.",
+        When.RUNNING,
+        limits=(0.0, 1.0),
+    )
+    max_lost_share: float = parameter(
+        "diagnostics.max_lost_share",
+        DoubtLimits.lost,
+        "Diagnostics warn when a larger share of the usual number of sparse points is missing, "
+        "0..1; 0 = never.",
+        When.RUNNING,
+        limits=(0.0, 1.0),
+    )
+    check_image: bool = parameter(
+        "diagnostics.check_image",
+        DoubtLimits.image,
+        "Diagnostics warn of dark, overexposed and blurred images.",
+        When.RUNNING,
+    )
+
     def check_together(self) -> None:
         """See :meth:`Parameters.check_together`."""
         super().check_together()
@@ -203,6 +243,16 @@ class CompletionParameters(CommonParameters, CloudParameters):
             self.tensorrt_max_height,
             self.tensorrt_max_width,
             self.tensorrt_workspace_mib,
+        )
+
+    def largest_offset(self) -> float:
+        """From when on the stamps of a pair differ by much [s]; 0 = it is meant to be so."""
+        return 0.0 if self.sync_policy == LATEST else self.max_offset
+
+    def doubt_limits(self) -> DoubtLimits:
+        """From when on a depth may be wrong."""
+        return DoubtLimits(
+            self.max_contradicted_share, self.max_far_share, self.max_lost_share, self.check_image
         )
 
     def cloud_options(self) -> CloudOptions:

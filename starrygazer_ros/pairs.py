@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from starrygazer_ros.calibration import CalibrationCache, MissingCameraInfoError
 from starrygazer_ros.cloud_projector import CloudProjector, ProjectedCloud
 from starrygazer_ros.completion import SizeMismatchError, seen_by
-from starrygazer_ros.headers import frame_of, stamp_of
+from starrygazer_ros.headers import NANOSECONDS, frame_of, stamp_of
 from starrygazer_ros.messages import MessageError
 
 
@@ -21,6 +21,12 @@ class OtherFrameError(MessageError):
     """The sparse depth is in another frame than the image, so its pixels may be others."""
 
     cause = "other_frame"
+
+
+class StampOffsetError(MessageError):
+    """Image and sparse depth were taken at different times, so what moved does not match."""
+
+    cause = "stamp_offset"
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,7 @@ class PairReader:
         calibrations: of the images.
         sparse_calibrations: of sparse depth of another size.
         projector: of point clouds, ``None`` if the sparse depth is none.
+        largest_offset: between the stamps of a pair without a doubt [s]; 0 = any.
     """
 
     def __init__(
@@ -64,6 +71,7 @@ class PairReader:
         self.calibrations = CalibrationCache()
         self.sparse_calibrations = CalibrationCache()
         self.projector = sparse_depth if isinstance(sparse_depth, CloudProjector) else None
+        self.largest_offset = 0.0
         self._read_image = read_image
         self._read_sparse_depth = None if isinstance(sparse_depth, CloudProjector) else sparse_depth
 
@@ -92,14 +100,19 @@ class PairReader:
                 "projection": time.perf_counter() - converted,
             }
             return PairArrays(
-                pixels, projection.depth, projection.hidden, timings, projected.doubts
+                pixels,
+                projection.depth,
+                projection.hidden,
+                timings,
+                (*projected.doubts, *self._of_stamps(image, sparse_depth)),
             )
         assert self._read_sparse_depth is not None
         depths = self._read_sparse_depth(sparse_depth)
         if depths.shape != pixels.shape[:2]:
             depths = self._resized(depths, sparse_depth, pixels.shape, image)
         timings = {"convert": time.perf_counter() - started}
-        return PairArrays(pixels, depths, timings=timings, doubts=_doubts(image, sparse_depth))
+        doubts = (*_of_frames(image, sparse_depth), *self._of_stamps(image, sparse_depth))
+        return PairArrays(pixels, depths, timings=timings, doubts=doubts)
 
     def _project(
         self,
@@ -146,15 +159,24 @@ class PairReader:
             ) from error
         return seen_by(depths, own.intrinsics, of_image.intrinsics)
 
+    def _of_stamps(self, image: Any, sparse_depth: Any) -> Iterator[StampOffsetError]:
+        """What the stamps of a pair say against it."""
+        later = (stamp_of(sparse_depth) - stamp_of(image)) / NANOSECONDS
+        if 0 < self.largest_offset < abs(later):
+            side = "later" if later > 0 else "older"
+            yield StampOffsetError(
+                f"the sparse depth is {1000 * abs(later):.0f} ms {side} than its image (limit "
+                f"{1000 * self.largest_offset:.0f} ms), so that what moves is not where the image "
+                "shows it: trigger both sensors together, or let one of them send more often"
+            )
 
-def _doubts(image: Any, sparse_depth: Any) -> tuple[OtherFrameError, ...]:
+
+def _of_frames(image: Any, sparse_depth: Any) -> Iterator[OtherFrameError]:
     """What the frames of a pair say against it; an empty one says nothing."""
     of_image, of_sparse = frame_of(image), frame_of(sparse_depth)
-    if not of_image or not of_sparse or of_image == of_sparse:
-        return ()
-    error = OtherFrameError(
-        f"sparse depth is in frame '{of_sparse}', the image in '{of_image}', yet it is used as if "
-        "its pixels were those of the image: project it into the image (of a depth camera, publish "
-        "the aligned depth), or give it the image's frame_id if it is"
-    )
-    return (error,)
+    if of_image and of_sparse and of_image != of_sparse:
+        yield OtherFrameError(
+            f"sparse depth is in frame '{of_sparse}', the image in '{of_image}', yet it is used as "
+            "if its pixels were those of the image: project it into the image (of a depth camera, "
+            "publish the aligned depth), or give it the image's frame_id if it is"
+        )

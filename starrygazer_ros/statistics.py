@@ -36,6 +36,7 @@ class Snapshot:
         warnings: things that went wrong without costing the depth image, by cause.
         sparse_points: valid sparse points of the last completed pair.
         occluded_points: those of them that were left out as occluded.
+        contradicted_points: those that were overruled by what is around them.
         coverage: share of that pair's pixels that have a sparse point, 0..1.
         latencies: by stage.
     """
@@ -49,6 +50,7 @@ class Snapshot:
     warnings: Mapping[str, int] = field(default_factory=dict)
     sparse_points: int = 0
     occluded_points: int = 0
+    contradicted_points: int = 0
     coverage: float = 0.0
     latencies: Mapping[str, Latency] = field(default_factory=dict)
 
@@ -72,7 +74,7 @@ class Statistics:
         self._counts: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
         self._warnings: Counter[str] = Counter()
-        self._sparse_points = self._occluded_points = 0
+        self._sparse_points = self._occluded_points = self._contradicted_points = 0
         self._coverage = 0.0
         self._latencies: dict[str, deque[float]] = {}
 
@@ -108,6 +110,7 @@ class Statistics:
         seconds: Mapping[str, float],
         occluded_points: int = 0,
         coverage: float = 0.0,
+        contradicted_points: int = 0,
     ) -> None:
         """A pair was completed and its dense depth published.
 
@@ -116,10 +119,12 @@ class Statistics:
             seconds: duration of the stages so far, see :meth:`record_latencies`.
             occluded_points: those of them that were left out.
             coverage: share of the pixels that have a sparse point, 0..1.
+            contradicted_points: those that were overruled by what is around them.
         """
         with self._lock:
             self._counts["completed"] += 1
             self._sparse_points, self._occluded_points = sparse_points, occluded_points
+            self._contradicted_points = contradicted_points
             self._coverage = coverage
         self.record_latencies(seconds)
 
@@ -140,6 +145,7 @@ class Statistics:
                 warnings=dict(self._warnings),
                 sparse_points=self._sparse_points,
                 occluded_points=self._occluded_points,
+                contradicted_points=self._contradicted_points,
                 coverage=self._coverage,
             )
         percentiles = {stage: _percentiles(values) for stage, values in latencies.items()}

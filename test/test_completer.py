@@ -242,7 +242,7 @@ def test_refuses_graphs_with_other_inputs(tiny_bundle: Path, tmp_path: Path) -> 
 
 
 def test_a_failing_engine_is_reported_as_such(tiny_bundle: Path) -> None:
-    engine = load_engine(tiny_bundle / "mde.onnx", "onnxruntime", threads=1)
+    engine = load_engine((tiny_bundle / "mde.onnx").read_bytes(), "mde", "onnxruntime", threads=1)
     engine.run({"image": np.zeros((1, 3, 64, 64), np.float32)})
     with pytest.raises(InferenceError, match="ONNX Runtime failed"):
         engine.run({"image": np.zeros((1, 3), np.float32)})

@@ -172,6 +172,7 @@ def test_writes_counters_rates_and_latencies_as_values():
             warnings={"no_camera_info": 1},
             sparse_points=99,
             occluded_points=7,
+            contradicted_points=3,
             coverage=0.0123,
             latencies={"node": Latency(0.012, 0.034)},
         ),
@@ -206,6 +207,7 @@ def test_writes_counters_rates_and_latencies_as_values():
         "sparse points": "99",
         "coverage %": "1.23",
         "occluded points": "7",
+        "contradicted points": "3",
         "latency node p50 ms": "12.00",
         "latency node p95 ms": "34.00",
     }

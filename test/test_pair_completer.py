@@ -26,6 +26,9 @@ from starrygazer_ros.nodes.pair_completer import Pair, PairCompleter
 from starrygazer_ros.pairs import PairReader
 from starrygazer_ros.transforms import TransformError
 
+# The depth of the tiny bundle has little to do with the points.
+NO_DOUBTS = CompletionParameters(max_contradicted_share=0.0)
+
 
 class FakeOutputs:
     """Everything is wanted; what is named in ``broken`` raises."""
@@ -35,6 +38,9 @@ class FakeOutputs:
     def __init__(self, *broken):
         self.broken = broken
         self.published = []
+
+    def change(self, _):
+        """What is published does not depend on parameters."""
 
     def scaled(self, result, image):
         return ScaledResult(result, image, 1.0)
@@ -79,6 +85,7 @@ def complete_with(tiny_bundle):
         pairs = PairCompleter(reader, completer, outputs, logger)
         if with_calibration:
             reader.calibrations.find = lambda *_: object()
+        pairs.change(NO_DOUBTS)
         pairs.statistics.count_matched()
         pairs.process(Pair(image_message(), sparse_depth_message(), 0.0))
         return pairs.statistics.snapshot(), logger.lines
@@ -126,6 +133,7 @@ def test_sparse_depth_of_another_frame_is_completed_with_a_warning(tiny_bundle):
     pairs._reader.calibrations.find = lambda *_: object()
     image, sparse_depth = image_message(), sparse_depth_message()
     image.header.frame_id, sparse_depth.header.frame_id = "camera", "elsewhere"
+    pairs.change(NO_DOUBTS)
     pairs.process(Pair(image, sparse_depth, 0.0))
     counts = pairs.statistics.snapshot()
     assert (counts.completed, counts.warnings) == (1, {"other_frame": 1})

@@ -21,6 +21,7 @@ from starrygazer_ros.bags.transforms import RecordedTransforms
 from starrygazer_ros.calibration import Calibration, MissingCameraInfoError
 from starrygazer_ros.cloud_projector import CloudProjector, fixed_transform
 from starrygazer_ros.completion import CompletionError, DepthCompleter
+from starrygazer_ros.completion.doubts import Doubts
 from starrygazer_ros.completion.errors import in_one_line
 from starrygazer_ros.completion.resizing import ScaledResult
 from starrygazer_ros.completion_parameters import CompletionParameters
@@ -124,6 +125,8 @@ class BagCompleter:
             completer.filter_occluded = False  # the projector knows where the LiDAR is
             sparse_depth = CloudProjector(values, self._transforms())
         self._reader = PairReader(_READ_IMAGE[topics.image.type], sparse_depth)
+        self._reader.largest_offset = values.largest_offset()
+        self._doubts = Doubts(values.doubt_limits())
         self._calibrations = self._recorded_calibrations(topics.camera_info)
         self._sparse_calibrations = self._recorded_calibrations(topics.sparse_camera_info)
         self._synchronizer = PairSynchronizer(self._on_pair, values.sync_rule(), of_ros=False)
@@ -224,6 +227,8 @@ class BagCompleter:
         for doubt in arrays.doubts:
             self.outcome.explain(doubt.cause, doubt)
         result = self._completer.complete(arrays.image, arrays.sparse_depth)
+        for doubt in self._doubts.find(arrays.image, arrays.sparse_depth, result):
+            self.outcome.explain(doubt.cause, doubt)
         scaled = ScaledResult(result, arrays.image, self._values.output_scale)
         calibration = self._calibration(image.header, arrays.sparse_depth.shape)
         outputs = serialized_outputs(scaled, image.header, calibration, self._values, self._wanted)

@@ -28,6 +28,7 @@ from starrygazer_ros.fair_lock import FairLock
 
 DEFAULT_MIN_SPARSE_POINTS = 5
 NEAREST = 1e-6  # metres; what is nearer is no measurement, and its logarithm would spoil the others
+CONTRADICTED = 1.25  # ratio of depth and measurement, either way; that of the metric delta1
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class CompletionResult:
             ``prepare_refinement``, ``refinement``, ``finish``) and ``total``; its attribute
             ``backend`` says on what.
         occluded_points: sparse points that were left out as background seen past an edge.
+        contradicted_points: others, at which the depth differs by more than ``CONTRADICTED``: they
+            do not go with what is around them.
     """
 
     depth: NDArray[np.float32]
@@ -50,6 +53,7 @@ class CompletionResult:
     relative_depth: NDArray[np.float32] | None
     timings: Timings
     occluded_points: int = 0
+    contradicted_points: int = 0
 
 
 class DepthCompleter:
@@ -185,7 +189,7 @@ class DepthCompleter:
             prediction = self._engines.pipeline.run(
                 image, sparse_depth, clock, self.keep_relative_depth
             )
-            return _result(prediction, clock, occluded, self.backend_description)
+            return _result(prediction, sparse_depth, occluded, clock, self.backend_description)
 
     def self_check(self) -> float:
         """Complete the bundle's golden input and compare with its stored output.
@@ -238,16 +242,29 @@ class DepthCompleter:
 
 
 def _result(
-    prediction: Prediction, clock: StageClock, occluded_points: int, backend: str
+    prediction: Prediction,
+    sparse_depth: NDArray[np.float32],
+    occluded: int,
+    clock: StageClock,
+    backend: str,
 ) -> CompletionResult:
-    """Unknown depth is NaN and of no confidence."""
+    """Unknown depth is NaN and of no confidence; ``sparse_depth`` as the engines had it."""
     known = (prediction.depth > 0) & (prediction.depth < np.inf)  # False for NaN
     depth, confidence = (x.copy() for x in (prediction.depth, prediction.confidence))
     if not known.all():
         depth[~known], confidence[~known] = np.nan, 0
+    points = np.flatnonzero(sparse_depth)
+    ratio = depth.ravel()[points] / sparse_depth.ravel()[points]
+    agreeing = np.count_nonzero((ratio < CONTRADICTED) & (ratio * CONTRADICTED > 1))
     clock.lap("finish")
-    timings = clock.timings(backend)
-    return CompletionResult(depth, confidence, prediction.relative_depth, timings, occluded_points)
+    return CompletionResult(
+        depth,
+        confidence,
+        prediction.relative_depth,
+        clock.timings(backend),
+        occluded,
+        contradicted_points=len(points) - agreeing,
+    )
 
 
 def _is_array(value: object, dtype: type[np.generic], dimensions: int) -> bool:

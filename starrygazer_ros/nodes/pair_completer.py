@@ -13,6 +13,7 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 
 from starrygazer_ros.completion import CompletionError, CompletionResult, DepthCompleter
+from starrygazer_ros.completion.doubts import Doubts
 from starrygazer_ros.completion.errors import HungError, InferenceError
 from starrygazer_ros.completion.resizing import ScaledResult
 from starrygazer_ros.completion_parameters import CompletionParameters
@@ -57,6 +58,7 @@ class PairCompleter:
         self._completer.keep_relative_depth = False
         self._outputs = outputs
         self._faults = FaultLog(logger)
+        self._doubts = Doubts()
         self._wanted: CompletionParameters | None = None
         self._applied: CompletionParameters | None = None
         self._failures = 0  # of the engines, one after the other
@@ -145,6 +147,8 @@ class PairCompleter:
         with self._warnings():
             self._outputs.publish_confidence(scaled, completed.pair.image.header)
         self.statistics.record_latencies({"cloud": time.perf_counter() - published})
+        with self._warnings():
+            self._doubt(completed)
 
     def _finishes(self, work: object) -> bool:
         """No longer in work; whether it was until now: what was given up is counted already."""
@@ -160,6 +164,8 @@ class PairCompleter:
         if values is not None and values is not self._applied:
             self._applied = values
             self._completer.min_sparse_points = values.min_sparse_points
+            self._doubts.limits = values.doubt_limits()
+            self._reader.largest_offset = values.largest_offset()
             if self._reader.projector is None:
                 self._completer.filter_occluded = values.filter_occluded
             else:
@@ -194,8 +200,6 @@ class PairCompleter:
         reading = sum(arrays.timings.values())
         stages = {stage: s for stage, s in result.timings.items() if stage != "total"}
         points = int(np.count_nonzero(arrays.sparse_depth))
-        for doubt in arrays.doubts:
-            self.statistics.count_warning(self._faults.log(doubt))
         self.statistics.count_completed(
             points,
             {
@@ -208,8 +212,16 @@ class PairCompleter:
             },
             result.occluded_points + arrays.hidden,
             points / arrays.sparse_depth.size,
+            result.contradicted_points,
         )
         return scaled
+
+    def _doubt(self, completed: _Completed) -> None:
+        """Count and log why the depth may be wrong."""
+        arrays, result = completed.arrays, completed.result
+        doubts = [*arrays.doubts, *self._doubts.find(arrays.image, arrays.sparse_depth, result)]
+        for doubt in doubts:
+            self.statistics.count_warning(self._faults.log(doubt))
 
     def _newer(self, newer: Pair, pair: Pair, arrays: PairArrays) -> tuple[Pair, PairArrays]:
         """The newer pair if that can be read at once, else the one that has been read.

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from bundles import PARAMETERS
+
 
 @pytest.fixture(scope="module")
 def start_node(
@@ -22,6 +24,7 @@ def start_node(
             domain = next_domain()
             # ROS parameter names have dots, Python's keywords do not.
             named = {name.replace("__", "."): value for name, value in parameters.items()}
+            named = {**PARAMETERS, **named}
             peer = Peer(domain)
             stack.callback(peer.destroy)
             process = NodeProcess(tmp_path_factory.mktemp("node"), domain, named)

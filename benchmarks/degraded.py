@@ -1,0 +1,334 @@
+"""How wrong the depth becomes when an input does, whether the confidence falls, and who says so.
+
+For each fault and amount: the RMSE over that without the fault, on the same frames; the mean
+confidence, and that of the pixels that became worse; the share of the frames at which the node
+would have warned. The criterion: before the error is a quarter larger, it warns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from benchmarks.degradations import (
+    HALVES,
+    EgoMotion,
+    blurred,
+    desynchronised,
+    exposed,
+    half_missing,
+)
+from benchmarks.engine_options import add_engine_options
+from benchmarks.protocols import Case, cases
+from benchmarks.sampling import misregistered, outliers
+from benchmarks.scenes import DEFAULT_DATA, Scene
+from starrygazer_ros.backends.options import EngineOptions
+from starrygazer_ros.completion import CompletionError, DepthCompleter
+from starrygazer_ros.completion.completer import CompletionResult
+from starrygazer_ros.completion.doubts import LEAST_USUAL, Doubts
+from starrygazer_ros.completion_parameters import CompletionParameters
+
+WRONG = 1.25  # RMSE over that without the fault
+WORSE = 0.05  # of the depth, by which the error of a pixel has grown when it became worse
+MOST_FALSE = 0.05  # share of the frames without a fault at which there is a warning
+WARNED = 0.5  # share of the frames of an amount: a node at 10 Hz then warns within half a second
+WALKING = EgoMotion(forward=1.0, turn=0.5)  # a robot indoors
+DRIVING = EgoMotion(forward=10.0, turn=0.35)  # a car that turns into another street
+# Frames of each case; KITTI's own LiDAR, indoor points, and the lines of a small LiDAR.
+CASES = {
+    "motorcycle, 16 lines": 1,
+    "nyu_train, 500 points": 12,
+    "seven_scenes_redkitchen, 16 lines": 8,
+    "kitti_rebuilt_gt_0009, 64 lines": 8,
+}
+DRIVEN = "kitti"  # data sets that begin so were driven
+
+Image = NDArray[np.uint8]
+Depth = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a fault changes.
+
+    Attributes:
+        scene: where they are from.
+        image: uint8 [H, W, 3] RGB.
+        sparse_depth: float32 [H, W] metres, 0 = none.
+        seed: of all chance.
+        motion: of the robot.
+        offset: between the stamps of image and sparse depth [s].
+    """
+
+    scene: Scene
+    image: Image
+    sparse_depth: Depth
+    seed: int
+    motion: EgoMotion
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that goes wrong by amounts.
+
+    Attributes:
+        name: with the unit of the amounts.
+        amounts: the smallest first; words for what has no number.
+        apply: gives the inputs with an amount of it.
+    """
+
+    name: str
+    amounts: tuple[float | str, ...]
+    apply: Callable[[Inputs, float | str], Inputs]
+
+
+def _desynchronise(inputs: Inputs, seconds: float) -> Inputs:
+    camera = inputs.scene.camera
+    sparse_depth = desynchronised(inputs.sparse_depth, camera, inputs.motion, seconds)
+    return replace(inputs, sparse_depth=sparse_depth, offset=seconds)
+
+
+def _sparse(
+    change: Callable[[Depth, float, int], Depth],
+) -> Callable[[Inputs, float | str], Inputs]:
+    return lambda inputs, amount: replace(
+        inputs, sparse_depth=change(inputs.sparse_depth, float(amount), inputs.seed)
+    )
+
+
+def _image(change: Callable[[Image, float, int], Image]) -> Callable[[Inputs, float | str], Inputs]:
+    return lambda inputs, amount: replace(
+        inputs, image=change(inputs.image, float(amount), inputs.seed)
+    )
+
+
+FAULTS = (
+    Fault("outliers, share", (0.02, 0.05, 0.1, 0.2, 0.3), _sparse(outliers)),
+    Fault(
+        "misregistration, pixels",
+        (1, 2, 3, 4, 5),
+        _sparse(lambda depth, pixels, seed: misregistered(depth, int(pixels), seed)),
+    ),
+    Fault(
+        "desynchronisation, s",
+        (0.01, 0.02, 0.03, 0.04, 0.05),
+        lambda inputs, seconds: _desynchronise(inputs, float(seconds)),
+    ),
+    Fault(
+        "half of the points missing",
+        HALVES,
+        lambda inputs, half: replace(
+            inputs, sparse_depth=half_missing(inputs.sparse_depth, str(half))
+        ),
+    ),
+    Fault("dark, stops", (-1, -2, -3, -4, -5, -6), _image(exposed)),
+    Fault("overexposed, stops", (1, 2, 3, 4), _image(exposed)),
+    Fault("blurred, pixels", (1, 2, 4, 8), _image(lambda image, sigma, _: blurred(image, sigma))),
+)
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """All frames of a case with an amount of a fault; all figures are means over the frames.
+
+    Attributes:
+        case: name.
+        fault: name; empty without one.
+        amount: of the fault.
+        rmse: over that without the fault, geometric mean.
+        confidence: difference from that without the fault.
+        confidence_worse: the same on the pixels that became worse; NaN without any.
+        worse: share of these pixels.
+        warned: share of the frames with a doubt.
+        causes: of the doubts, the most frequent first.
+    """
+
+    case: str
+    fault: str
+    amount: float | str
+    rmse: float
+    confidence: float
+    confidence_worse: float
+    worse: float
+    warned: float
+    causes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Frame:
+    rmse: float
+    confidence: float
+    confidence_worse: float
+    worse: float
+    causes: tuple[str, ...]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the tables; 1 if a criterion is missed, 2 if nothing can be measured."""
+    options = _parser().parse_args(arguments)
+    every = {case.name: case for case in cases(options.data)}
+    chosen = [(every[name], frames) for name, frames in CASES.items() if name in every]
+    try:
+        completer = DepthCompleter.from_bundle(
+            options.bundle, options.backend, options.threads,
+            options=EngineOptions(options.precision),
+        )  # fmt: skip
+        rows = [
+            row
+            for case, frames in chosen
+            for row in degrade(case, min(frames, options.limit), completer)
+        ]
+    except CompletionError as error:
+        print(f"degraded: {error}", file=sys.stderr)
+        return 2
+    for fault in FAULTS:
+        print(table(fault.name, [row for row in rows if row.fault == fault.name]))
+    if options.json:
+        text = json.dumps([asdict(row) for row in rows], indent=2)
+        options.json.write_text(f"{text}\n", encoding="utf-8")
+    if options.plots:
+        from benchmarks.plots import write_degraded_plots  # needs matplotlib
+
+        write_degraded_plots(rows, options.plots)
+    met = True
+    for text, holds in criteria(rows):
+        met &= holds
+        print(f"{'met   ' if holds else 'MISSED'}  {text}")
+    return 0 if met else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.degraded", description=__doc__)
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder of the data sets")
+    parser.add_argument("--bundle", default="default", help="name or folder (default: default)")
+    parser.add_argument("--threads", type=int, default=2, help="of an inference (default: 2)")
+    parser.add_argument("--limit", type=int, default=10**9, help="most frames of a case")
+    add_engine_options(parser)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers here")
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="also draw the curves here")
+    return parser
+
+
+def degrade(case: Case, frames: int, completer: DepthCompleter) -> Iterator[Degraded]:
+    """Every fault by every amount, and first none.
+
+    Args:
+        case: with its scenes.
+        frames: so many of them, spread evenly.
+        completer: completes them.
+
+    Raises:
+        CompletionError: a frame cannot be completed.
+    """
+    indices = np.linspace(0, case.frames - 1, min(frames, case.frames)).round().astype(int)
+    motion = DRIVING if case.name.startswith(DRIVEN) else WALKING
+    found: dict[tuple[str, float | str], list[_Frame]] = {}
+    for index in tqdm(indices.tolist(), case.name, leave=False, disable=None):
+        scene = case.scenes.load(case.scenes.keys[index])
+        sparse_depth, truth = case.split(scene, index)
+        clean = Inputs(scene, scene.image, sparse_depth, seed=index, motion=motion)
+        result = completer.complete(clean.image, clean.sparse_depth)
+        usual = int(np.count_nonzero(sparse_depth))
+        found.setdefault(("", ""), []).append(_compare(clean, result, result, truth, usual))
+        for fault in FAULTS:
+            for amount in fault.amounts:
+                inputs = fault.apply(clean, amount)
+                degraded = completer.complete(inputs.image, inputs.sparse_depth)
+                frame = _compare(inputs, degraded, result, truth, usual)
+                found.setdefault((fault.name, amount), []).append(frame)
+    for (name, amount), of_amount in found.items():
+        yield _mean(case.name, name, amount, of_amount)
+
+
+def _compare(
+    inputs: Inputs, result: CompletionResult, clean: CompletionResult, truth: Depth, usual: int
+) -> _Frame:
+    """A frame with a fault beside itself without it, where the truth and both depths are known."""
+    known = (truth > 0) & np.isfinite(result.depth) & np.isfinite(clean.depth)
+    true = truth[known].astype(np.float64)
+    now, before = (np.abs(r.depth[known] - true) for r in (result, clean))
+    change = result.confidence[known] - clean.confidence[known]
+    worse = now - before > WORSE * true
+    return _Frame(
+        rmse=float(np.sqrt(np.mean(now**2) / np.mean(before**2))),
+        confidence=float(change.mean()),
+        confidence_worse=float(change[worse].mean()) if worse.any() else np.nan,
+        worse=float(worse.mean()),
+        causes=_causes(inputs, result, usual),
+    )
+
+
+def _causes(inputs: Inputs, result: CompletionResult, usual: int) -> tuple[str, ...]:
+    """What the node would have warned of, after frames with the usual number of points."""
+    parameters = CompletionParameters()
+    doubts = Doubts(parameters.doubt_limits(), points=[usual] * LEAST_USUAL)
+    found = [doubt.cause for doubt in doubts.find(inputs.image, inputs.sparse_depth, result)]
+    if inputs.offset > parameters.largest_offset():
+        found.append("stamp_offset")
+    return tuple(found)
+
+
+def _mean(case: str, fault: str, amount: float | str, frames: Sequence[_Frame]) -> Degraded:
+    causes = [cause for frame in frames for cause in frame.causes]
+    worse = [frame.confidence_worse for frame in frames if np.isfinite(frame.confidence_worse)]
+    return Degraded(
+        case,
+        fault,
+        amount,
+        rmse=float(np.exp(np.mean([np.log(frame.rmse) for frame in frames]))),
+        confidence=float(np.mean([frame.confidence for frame in frames])),
+        confidence_worse=float(np.mean(worse)) if worse else np.nan,
+        worse=float(np.mean([frame.worse for frame in frames])),
+        warned=float(np.mean([bool(frame.causes) for frame in frames])),
+        causes=tuple(sorted(set(causes), key=causes.count, reverse=True)),
+    )
+
+
+def criteria(rows: Sequence[Degraded]) -> Iterator[tuple[str, bool]]:
+    """What is asked for: no warning without a fault, one before the depth is wrong."""
+    for case in dict.fromkeys(row.case for row in rows):
+        of_case = [row for row in rows if row.case == case]
+        (clean,) = (row for row in of_case if not row.fault)
+        yield (
+            f"{case}: warns of {clean.warned:.0%} of the frames without a fault, at most "
+            f"{MOST_FALSE:.0%}",
+            clean.warned <= MOST_FALSE,
+        )
+        for fault in FAULTS:
+            wrong = [r for r in of_case if r.fault == fault.name and r.rmse >= WRONG]
+            if not wrong:
+                yield f"{case}, {fault.name}: never {WRONG} times the error", True
+                continue
+            silent = [str(row.amount) for row in wrong if row.warned < WARNED]
+            told = f"silent at {', '.join(silent)}" if silent else "warns wherever it is"
+            yield f"{case}, {fault.name}: {WRONG} times the error or more, {told}", not silent
+
+
+def table(fault: str, rows: Sequence[Degraded]) -> str:
+    """Amounts by rows, as Markdown."""
+    lines = [
+        f"\n**{fault}**\n",
+        "| data | amount | RMSE over clean | confidence | on the pixels that became worse "
+        "| these | warned | of |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        worse = f"{row.confidence_worse:+.2f}" if np.isfinite(row.confidence_worse) else "-"
+        lines.append(
+            f"| {row.case} | {row.amount} | {row.rmse:.2f} | {row.confidence:+.2f} | {worse} "
+            f"| {row.worse:.1%} | {row.warned:.0%} | {', '.join(row.causes) or '-'} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,204 @@
+"""Why a depth that was computed may be wrong: what the inputs and the result show of it.
+
+``benchmarks.degraded`` measures how early each of these doubts comes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from starrygazer_ros.completion.completer import CompletionResult
+from starrygazer_ros.completion.errors import CompletionError
+
+FAR = 0.1  # of the image's diagonal, from a pixel to the nearest sparse point
+FAR_CELL = 8  # pixels, within which that distance is not told apart
+USUAL = 1000  # frames, whose median number of points is the usual one
+LEAST_USUAL = 100  # frames before anything is called usual
+
+BRIGHT_SHARE = 0.95  # of the pixels, which are darker than the grey level that says how dark it is
+DARK = 40.0  # grey level
+WHITE, MOST_WHITE = 250, 0.5  # grey level from which on nothing is seen, and the share of it
+BLURRED = 3.2  # see _smoothness
+LEAST_ROUGH = 1.0  # squared grey levels; with less there is nothing to be blurred
+EVERY_ROW = 4  # of the image is looked at
+
+
+class DoubtError(CompletionError):
+    """The depth could be computed and may be wrong; never raised by the completer."""
+
+
+class ContradictedPointsError(DoubtError):
+    """Many sparse points do not go with their surroundings and were overruled."""
+
+    cause: ClassVar[str] = "contradicted_points"
+
+
+class FarFromPointsError(DoubtError):
+    """Much of the image has no sparse point anywhere near."""
+
+    cause: ClassVar[str] = "far_from_points"
+
+
+class FewerPointsError(DoubtError):
+    """There are far fewer sparse points than before."""
+
+    cause: ClassVar[str] = "fewer_points"
+
+
+class DarkImageError(DoubtError):
+    """The image is too dark to show much."""
+
+    cause: ClassVar[str] = "dark_image"
+
+
+class OverexposedImageError(DoubtError):
+    """Most of the image is white."""
+
+    cause: ClassVar[str] = "overexposed_image"
+
+
+class BlurredImageError(DoubtError):
+    """The image has no detail that is as small as its pixels."""
+
+    cause: ClassVar[str] = "blurred_image"
+
+
+@dataclass(frozen=True)
+class DoubtLimits:
+    """From when on there is a doubt.
+
+    Attributes:
+        contradicted: share of the sparse points, 0 = never.
+        far: share of the image, 0 = never.
+        lost: share of the usual number of sparse points, 0 = never.
+        image: look for dark, overexposed and blurred images.
+    """
+
+    contradicted: float = 0.03
+    far: float = 0.25
+    lost: float = 0.4
+    image: bool = True
+
+
+class Doubts:
+    """Looks at one frame after the other, and remembers how many sparse points are usual.
+
+    Args:
+        limits: may be changed between two frames.
+        points: how many sparse points earlier frames had.
+    """
+
+    def __init__(self, limits: DoubtLimits | None = None, points: Iterable[int] = ()) -> None:
+        self.limits = limits or DoubtLimits()
+        self._points = deque(points, maxlen=USUAL)
+
+    def find(
+        self,
+        image: NDArray[np.uint8],
+        sparse_depth: NDArray[np.float32],
+        result: CompletionResult,
+    ) -> tuple[DoubtError, ...]:
+        """All doubts about one frame.
+
+        Args:
+            image: uint8 [H, W, 3] RGB.
+            sparse_depth: float32 [H, W] metres, 0 or NaN = none.
+            result: of both.
+        """
+        known = sparse_depth > 0
+        points = int(np.count_nonzero(known))
+        found: list[DoubtError] = []
+        found += self._of_contradictions(points, result)
+        found += self._of_distances(known)
+        found += self._of_number(points)
+        if self.limits.image:
+            found += _of_image(image)
+        self._points.append(points)
+        return tuple(found)
+
+    def _of_contradictions(self, points: int, result: CompletionResult) -> Iterator[DoubtError]:
+        believed = max(1, points - result.occluded_points)
+        share = result.contradicted_points / believed
+        if 0 < self.limits.contradicted < share:
+            yield ContradictedPointsError(
+                f"{result.contradicted_points} of {believed} sparse points ({share:.1%}, limit "
+                f"{self.limits.contradicted:.1%}) do not go with what is around them and were "
+                "overruled: look for dust, rain, reflections, or a wrong calibration"
+            )
+
+    def _of_distances(self, known: NDArray[np.bool_]) -> Iterator[DoubtError]:
+        if self.limits.far == 0:
+            return
+        share = far_share(known)
+        if share > self.limits.far:
+            yield FarFromPointsError(
+                f"in {share:.0%} of the image (limit {self.limits.far:.0%}) the nearest sparse "
+                f"point is more than {FAR:.0%} of the image's diagonal away, so that depth is a "
+                "guess there: see that nothing covers the sensor, or use depth/confidence"
+            )
+
+    def _of_number(self, points: int) -> Iterator[DoubtError]:
+        if self.limits.lost == 0 or len(self._points) < LEAST_USUAL:
+            return
+        usual = float(np.median(self._points))
+        if points < (1 - self.limits.lost) * usual:
+            yield FewerPointsError(
+                f"{points} sparse points where {usual:.0f} were usual (limit "
+                f"{self.limits.lost:.0%} less): something covers the sensor, or a part of what it "
+                "sends is lost"
+            )
+
+
+def far_share(known: NDArray[np.bool_]) -> float:
+    """Share of the pixels whose nearest known one is more than ``FAR`` diagonals away.
+
+    Args:
+        known: bool [H, W].
+    """
+    if not known.any():
+        return 1.0
+    height, width = known.shape
+    cells = np.logical_or.reduceat(known, np.arange(0, height, FAR_CELL), axis=0)
+    cells = np.logical_or.reduceat(cells, np.arange(0, width, FAR_CELL), axis=1)
+    distance = FAR_CELL * cv2.distanceTransform((~cells).astype(np.uint8), cv2.DIST_L2, 5)
+    return float(np.mean(distance > FAR * np.hypot(height, width)))
+
+
+def _of_image(image: NDArray[np.uint8]) -> Iterator[DoubtError]:
+    rows = np.ascontiguousarray(image[::EVERY_ROW])
+    grey = cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+    histogram = np.cumsum(np.bincount(grey.ravel(), minlength=256)) / grey.size
+    bright = int(np.searchsorted(histogram, BRIGHT_SHARE))
+    if bright < DARK:
+        yield DarkImageError(
+            f"{BRIGHT_SHARE:.0%} of the pixels are darker than {bright + 1} of 255: expose longer, "
+            "add light, or see that nothing covers the lens"
+        )
+    white = float(1 - histogram[WHITE - 1])
+    if white > MOST_WHITE:
+        yield OverexposedImageError(f"{white:.0%} of the image is white: expose it for less long")
+    if _smoothness(grey) > BLURRED:
+        yield BlurredImageError(
+            "the image shows no detail of less than about 8 pixels: focus, clean the lens, or do "
+            "not enlarge a smaller image"
+        )
+
+
+def _smoothness(grey: NDArray[np.uint8]) -> float:
+    """2 where edges are sharp, 4 where grey levels change evenly over 8 pixels; noise is no matter.
+
+    The mean squared difference between pixels so far apart grows with the distance across a sharp
+    edge, with its square in a blurred one, and noise adds the same to each.
+    """
+    values = grey.astype(np.float32)
+    two, four, eight = (
+        float(np.mean((values[:, step:] - values[:, :-step]) ** 2)) for step in (2, 4, 8)
+    )
+    return (eight - four) / (four - two) if four - two > LEAST_ROUGH else 0.0
