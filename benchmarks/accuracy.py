@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from benchmarks.datasets import KINDS, open_dataset
 from benchmarks.engine_options import add_engine_options
-from benchmarks.evaluation import FrameScores, score_frame
+from benchmarks.evaluation import FrameScores, left_out, score_frame
 from benchmarks.outcomes import Outcome, as_json, summarise, with_ratios
 from benchmarks.parameter_counts import parameters
 from benchmarks.plots import write_sparsification_plots
@@ -46,7 +46,8 @@ def _score(
 ) -> int:
     bundles = [_info(label, completer) for label, completer in completers.items()]
     report = Report(bundles)
-    _say(f"{_introduction(bundles, options)}\n{_missing(every, options)}".rstrip())
+    notes = [_introduction(bundles, options), _missing(every, options), left_out()]
+    _say("\n".join(filter(None, notes)))
     runs = selected(every, options.only, options.quick, options.limit)
     if not runs:
         print("accuracy: no case has one of these words in its name", file=sys.stderr)

@@ -5,6 +5,8 @@ All maps are float32 [H, W]: metres, 0 = none; the results are dense.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,8 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
 _HUBER_ITERATIONS = 30
+_CELL, _RADIUS = 3, 3  # of inpainting: pixels, cells
+_LEAST_OF_IP_BASIC = 0.1  # metres, from which its authors' code takes a depth for one
 _DIAMOND = np.array(
     [
         [0, 0, 1, 0, 0],
@@ -183,6 +187,64 @@ def ip_basic(sparse_depth: NDArray[np.float32]) -> NDArray[np.float32]:
     inverted = cv2.medianBlur(inverted, 5)
     inverted = cv2.GaussianBlur(inverted, (5, 5), 0)
     return offset - inverted
+
+
+def original_ip_basic() -> Callable[[NDArray[np.float32]], NDArray[np.float32]] | None:
+    """IP-Basic as its authors publish it; None where their package is not installed.
+
+    It is that of https://github.com/kujason/ip_basic (not on PyPI). Of its variants this is the
+    one of the paper's results: the fast one, extrapolating, with the Gaussian blur. It leaves holes
+    where points are few; they get the nearest point, so that every method has the same pixels.
+    """
+    try:
+        from ip_basic.depth_map_utils import fill_in_fast
+    except ImportError:
+        return None
+
+    def complete(sparse_depth: NDArray[np.float32]) -> NDArray[np.float32]:
+        # It writes into what it is given.
+        dense = fill_in_fast(sparse_depth.copy(), extrapolate=True, blur_type="gaussian")
+        holes = dense <= _LEAST_OF_IP_BASIC
+        return np.where(holes, nearest(sparse_depth), dense) if holes.any() else dense
+
+    return complete
+
+
+def inpainted(sparse_depth: NDArray[np.float32]) -> NDArray[np.float32]:
+    """OpenCV's inpainting of all that is no sparse point, by the Navier-Stokes equations.
+
+    Bertalmio, Bertozzi, Sapiro: "Navier-Stokes, Fluid Dynamics, and Image and Video Inpainting",
+    CVPR 2001. OpenCV's other method, Telea's, extrapolates gradients, which single points do not
+    have: its depths leave the range of the points.
+
+    It is the logarithm of depth that is inpainted, on cells of 3x3 pixels, each with the mean of
+    its points, and enlarged linearly. Both are in favour of the method: on pixels it takes eight
+    times as long, the same for 5 points as for 64 lines, for an RMSE that is no smaller but with
+    very many points; depth itself or its inverse is worse on roads and equal in rooms. A larger
+    radius than 3 gains little for the time it takes.
+
+    Raises:
+        ValueError: no sparse points.
+    """
+    valid = sparse_depth > 0
+    if not valid.any():
+        raise ValueError("inpainting needs at least one sparse point")
+    height, width = sparse_depth.shape
+    padding = ((0, -height % _CELL), (0, -width % _CELL))
+    logarithm = np.log(sparse_depth, out=np.zeros_like(sparse_depth), where=valid)
+    mean, share = (
+        _mean_of_cells(np.pad(values, padding)) for values in (logarithm, valid.astype(np.float32))
+    )
+    mean = np.divide(mean, share, out=mean, where=share > 0)
+    cells = cv2.inpaint(mean, np.uint8(share <= 0), _RADIUS, cv2.INPAINT_NS)
+    enlarged = cv2.resize(cells, None, fx=_CELL, fy=_CELL, interpolation=cv2.INTER_LINEAR)
+    return np.exp(enlarged[:height, :width])
+
+
+def _mean_of_cells(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    height, width = values.shape
+    size = (width // _CELL, height // _CELL)
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _fill(inverted: NDArray[np.float32], size: int) -> NDArray[np.float32]:

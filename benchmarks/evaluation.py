@@ -20,7 +20,8 @@ from benchmarks.sparsification import Sparsification, sparsify
 from starrygazer_ros.completion import DepthCompleter
 
 OURS, GREY = "ours", "grey image"
-NEAREST, BARYCENTRIC, IP_BASIC = "nearest", "barycentric", "ip_basic"
+NEAREST, BARYCENTRIC, INPAINTING = "nearest", "barycentric", "inpainting"
+IP_BASIC, IP_BASIC_ORIGINAL = "ip_basic", "ip_basic original"
 AFFINE, AFFINE_ROBUST, AFFINE_RESIDUAL = "affine", "affine robust", "affine+residual"
 LEARNT = (OURS, GREY)
 GREY_LEVEL = 128
@@ -149,10 +150,31 @@ def complete(
     return dense
 
 
+def point_methods() -> dict[str, Callable[[Depth], Depth]]:
+    """Those that need the sparse depth only, but barycentric, whose triangles others share.
+
+    IP-Basic's original is among them where it is installed.
+    """
+    methods = {
+        NEAREST: baselines.nearest,
+        INPAINTING: baselines.inpainted,
+        IP_BASIC: baselines.ip_basic,
+    }
+    original = baselines.original_ip_basic()
+    return methods | ({IP_BASIC_ORIGINAL: original} if original else {})
+
+
+def left_out() -> str:
+    """What :func:`point_methods` lacks here, for the console; empty if nothing."""
+    if IP_BASIC_ORIGINAL in point_methods():
+        return ""
+    return f"without {IP_BASIC_ORIGINAL}: no package ip_basic (https://github.com/kujason/ip_basic)"
+
+
 def _without_network(sparse: Depth) -> dict[Method, Completion]:
     return {
-        Method(name): Completion(*_timed(partial(baseline, sparse)))
-        for name, baseline in ((NEAREST, baselines.nearest), (IP_BASIC, baselines.ip_basic))
+        Method(name): Completion(*_timed(partial(method, sparse)))
+        for name, method in point_methods().items()
     }
 
 

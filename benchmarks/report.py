@@ -11,7 +11,9 @@ from benchmarks.evaluation import (
     AFFINE_ROBUST,
     BARYCENTRIC,
     GREY,
+    INPAINTING,
     IP_BASIC,
+    IP_BASIC_ORIGINAL,
     LEARNT,
     NEAREST,
     OURS,
@@ -20,7 +22,8 @@ from benchmarks.evaluation import (
 from benchmarks.outcomes import Outcome, Row
 
 _ORDER = (
-    OURS, GREY, NEAREST, BARYCENTRIC, IP_BASIC, AFFINE, AFFINE_ROBUST, AFFINE_RESIDUAL,
+    OURS, GREY, NEAREST, BARYCENTRIC, INPAINTING, IP_BASIC, IP_BASIC_ORIGINAL,
+    AFFINE, AFFINE_ROBUST, AFFINE_RESIDUAL,
 )  # fmt: skip
 _MISSING = "-"
 

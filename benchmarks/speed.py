@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmarks.baselines import barycentric, ip_basic
+from benchmarks.baselines import barycentric
 from benchmarks.engine_options import add_engine_options
+from benchmarks.evaluation import BARYCENTRIC, left_out, point_methods
 from benchmarks.limit import EngineCalls
 from benchmarks.scenes import assumed_intrinsics, motorcycle
 from demo.exchange import Exchange
@@ -92,6 +94,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (CompletionError, DemoError) as error:
         print(f"speed: {error}", file=sys.stderr)
         return 2
+    if left_out():
+        print(left_out(), file=sys.stderr)
     for timing in timings:
         print(_table(timing))
     criteria = _criteria(timings, node)
@@ -162,8 +166,8 @@ def _measure(completer: DepthCompleter, name: str, frames: int) -> Timing:
         if alone
         else float("nan"),
         others={
-            "barycentric": _time(lambda: barycentric(sparse_depth), frames),
-            "ip_basic": _time(lambda: ip_basic(sparse_depth), frames),
+            name: _time(partial(method, sparse_depth), frames)
+            for name, method in ({BARYCENTRIC: barycentric} | point_methods()).items()
         },
         peak_memory=peak_memory,
     )

@@ -20,7 +20,9 @@ from benchmarks.evaluation import (
     AFFINE_ROBUST,
     BARYCENTRIC,
     GREY,
+    INPAINTING,
     IP_BASIC,
+    IP_BASIC_ORIGINAL,
     LEARNT,
     NEAREST,
     OURS,
@@ -34,8 +36,11 @@ BASELINES = {
     BARYCENTRIC: "barycentric",
     AFFINE_ROBUST: "MDE alone, robust affine fit",
     AFFINE_RESIDUAL: "affine + barycentric residual",
+    INPAINTING: "OpenCV inpainting",
     IP_BASIC: "IP-Basic",
+    IP_BASIC_ORIGINAL: "IP-Basic, its authors' code",
 }
+OPTIONAL = {IP_BASIC_ORIGINAL}  # needs a package that may be missing
 FAULT_CASES = ("motorcycle, 16 lines", "nyu_train, 500 points")
 SHORT_CASES = (
     "motorcycle, 16 lines",
@@ -103,7 +108,12 @@ def accuracy_table(report: Json) -> str:
     columns = {(OURS, first): "ours"}
     columns |= {(OURS, label): f"ours, `{label}`" for label in others}
     columns |= {(GREY, first): "ours, grey image"}
-    columns |= {(method, first): title for method, title in BASELINES.items()}
+    scored = {row["method"] for case in report["cases"] for row in case["rows"]}
+    columns |= {
+        (method, first): title
+        for method, title in BASELINES.items()
+        if method in scored or method not in OPTIONAL
+    }
     rows = []
     for case in report["cases"]:
         if case["clean"]:

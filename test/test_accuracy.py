@@ -74,7 +74,7 @@ def test_table_has_a_line_per_method_and_the_verdict(
 
     output = capsys.readouterr().out
     assert "hololens, 500 points: 2 frames" in output
-    for method in ("ours", "grey image", "nearest", "barycentric", "ip_basic", "affine robust"):
+    for method in ("ours", "grey image", "nearest", "inpainting", "ip_basic", "affine"):
         assert f"\n  {method} " in output
     for column in ("RMSE", "MAE", "REL", "iRMSE", "δ1", "edge RMSE", "AUSE RMSE", "ms", "param."):
         assert column in output

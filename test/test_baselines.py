@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 import numpy as np
 import pytest
 
@@ -12,8 +15,10 @@ from benchmarks.baselines import (
     affine_barycentric_residual,
     affine_fit,
     barycentric,
+    inpainted,
     ip_basic,
     nearest,
+    original_ip_basic,
 )
 
 HEIGHT, WIDTH = 40, 60
@@ -190,7 +195,87 @@ def test_ip_basic_extends_the_topmost_depth_upwards() -> None:
     assert dense[0, 55] == pytest.approx(8.0, rel=1e-3)
 
 
-@pytest.mark.parametrize("method", [barycentric, ip_basic, nearest])
+@pytest.mark.parametrize("shape", [(HEIGHT, WIDTH), (41, 62)])  # whole cells, and parts of some
+@pytest.mark.parametrize("points", [1, 5, 500, HEIGHT * WIDTH])
+def test_inpainting_leaves_no_hole_and_stays_between_the_given_depths(
+    points: int, shape: tuple[int, int]
+) -> None:
+    random = np.random.default_rng(points)
+    sparse = np.zeros(shape, np.float32)
+    sparse.flat[random.choice(sparse.size, points, replace=False)] = random.uniform(1, 80, points)
+
+    dense = inpainted(sparse)
+
+    assert dense.dtype == np.float32
+    assert dense.shape == shape
+    assert dense.min() >= sparse[sparse > 0].min() * 0.999
+    assert dense.max() <= sparse.max() * 1.001
+
+
+def test_inpainting_completes_scan_lines() -> None:
+    sparse = np.zeros((HEIGHT, WIDTH), np.float32)
+    sparse[::8] = plane()[::8]
+
+    error = np.abs(inpainted(sparse) - plane())
+
+    assert (
+        error[:33].max() < 0.15
+    )  # between the lines; the depth grows by 0.16 m from one to the next
+    assert error.mean() < 0.05
+
+
+def test_inpainting_leaves_its_input_alone() -> None:
+    sparse = every_tenth(plane())
+
+    inpainted(sparse)
+
+    np.testing.assert_array_equal(sparse, every_tenth(plane()))
+
+
+@pytest.fixture
+def authors_package(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """A package with the names and signature of IP-Basic's authors; gives the calls.
+
+    Like theirs it works in place and leaves empty (0) what is far from the points.
+    """
+    calls = []
+
+    def fill_in_fast(
+        depth_map, max_depth=100.0, custom_kernel=None, extrapolate=False, blur_type="bilateral"
+    ):  # type: ignore[no-untyped-def]
+        calls.append({"extrapolate": extrapolate, "blur_type": blur_type, "max_depth": max_depth})
+        depth_map[:, :10] = 3.0
+        return depth_map
+
+    package, module = ModuleType("ip_basic"), ModuleType("ip_basic.depth_map_utils")
+    module.fill_in_fast = fill_in_fast  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "ip_basic", package)
+    monkeypatch.setitem(sys.modules, "ip_basic.depth_map_utils", module)
+    return calls
+
+
+def test_the_original_ip_basic_runs_as_in_its_paper(
+    authors_package: list[dict[str, object]],
+) -> None:
+    sparse = every_tenth(plane())
+    method = original_ip_basic()
+
+    assert method is not None
+    dense = method(sparse)
+
+    assert authors_package == [{"extrapolate": True, "blur_type": "gaussian", "max_depth": 100.0}]
+    np.testing.assert_array_equal(sparse, every_tenth(plane()))  # not written into
+    assert (dense[:, :10] == 3.0).all()
+    np.testing.assert_array_equal(dense[:, 10:], nearest(sparse)[:, 10:])  # its holes
+
+
+def test_the_original_ip_basic_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ip_basic", None)
+
+    assert original_ip_basic() is None
+
+
+@pytest.mark.parametrize("method", [barycentric, inpainted, ip_basic, nearest])
 def test_rejects_an_empty_map(method) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match="at least one"):
         method(np.zeros((HEIGHT, WIDTH), np.float32))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,14 @@ from benchmarks.evaluation import (
     AFFINE_RESIDUAL,
     AFFINE_ROBUST,
     BARYCENTRIC,
+    INPAINTING,
     IP_BASIC,
+    IP_BASIC_ORIGINAL,
     NEAREST,
     OURS,
     FrameScores,
     Method,
+    left_out,
     score_frame,
 )
 from benchmarks.evaluation import (
@@ -24,6 +28,7 @@ from benchmarks.evaluation import (
 )
 from benchmarks.outcomes import as_json, summarise, with_ratios
 from benchmarks.protocols import Case
+from benchmarks.report import BundleInfo, Report
 from benchmarks.scenes import Scene, SceneSet
 from bundles import GREY
 from starrygazer_ros.completion import DepthCompleter
@@ -59,17 +64,54 @@ def scores(case: Case, completer: DepthCompleter) -> FrameScores:
     return score_frame(case, 0, {"tiny": completer})
 
 
+@pytest.fixture(autouse=True)
+def authors_ip_basic_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here and on every other machine."""
+    monkeypatch.setattr(baselines, "original_ip_basic", lambda: None)
+
+
 def test_every_method_is_scored_once(completer: DepthCompleter) -> None:
     of_a_bundle = (OURS, GREY_IMAGE, AFFINE, AFFINE_ROBUST, AFFINE_RESIDUAL)
 
     frame = scores(case(), completer)
 
     assert set(frame.scores) == {
-        *(Method(name) for name in (NEAREST, BARYCENTRIC, IP_BASIC)),
+        *(Method(name) for name in (NEAREST, BARYCENTRIC, INPAINTING, IP_BASIC)),
         *(Method(name, "tiny") for name in of_a_bundle),
     }
     assert frame.points == 8 * 11
     assert all(score.seconds > 0 for score in frame.scores.values())
+
+
+def test_the_original_ip_basic_is_scored_where_it_is_installed(
+    completer: DepthCompleter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert IP_BASIC_ORIGINAL in left_out()
+    monkeypatch.setattr(baselines, "original_ip_basic", lambda: baselines.nearest)
+
+    frame = scores(case(), completer)
+
+    assert left_out() == ""
+    original, same = frame.scores[Method(IP_BASIC_ORIGINAL)], frame.scores[Method(NEAREST)]
+    assert original.errors == same.errors
+    bundle = BundleInfo("tiny", "tiny", "1", "CPU", {"mde": 1, "refinement": 1})
+    text = Report([bundle]).text(summarise(case(), [frame]))
+    assert [line.split("  ")[1] for line in text.splitlines() if line.startswith("  ip_basic")] == [
+        IP_BASIC,
+        IP_BASIC_ORIGINAL,
+    ]
+
+
+@pytest.mark.parametrize("best", [INPAINTING, IP_BASIC_ORIGINAL])
+def test_every_baseline_can_be_the_best(
+    best: str, completer: DepthCompleter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baselines, "original_ip_basic", lambda: baselines.nearest)
+    outcome = summarise(case(), [scores(case(), completer)])
+    row = outcome.rows[Method(best)]
+    outcome.rows[Method(best)] = replace(row, errors=replace(row.errors, rmse=1e-3))
+
+    assert outcome.best_baseline("tiny").method == Method(best)
 
 
 def test_ours_is_what_the_bundle_says(completer: DepthCompleter) -> None:
