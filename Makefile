@@ -94,7 +94,7 @@ BENCH_FOLDER := build/bench
 bench: $(READY)
 	@mkdir -p $(BENCH_FOLDER)
 	-@$(VENV)/bin/python -m benchmarks.accuracy --bundle default --bundle fast --json $(BENCH_FOLDER)/accuracy.json $(BENCH)
-	-@$(VENV)/bin/python -m benchmarks.frontier $(BENCH_FOLDER)/accuracy.json
+	-@$(VENV)/bin/python -m benchmarks.frontier $(BENCH_FOLDER)/accuracy.json --plot $(BENCH_FOLDER)/frontier.png
 	-@$(VENV)/bin/python -m benchmarks.speed --json $(BENCH_FOLDER)/speed.json
 	-@$(VENV)/bin/python -m benchmarks.speed --bundle fast --without-node --json $(BENCH_FOLDER)/speed_fast.json
 	-@$(VENV)/bin/python -m benchmarks.scaling --json $(BENCH_FOLDER)/scaling.json --plot $(BENCH_FOLDER)/scaling.png

@@ -27,6 +27,7 @@ from benchmarks.degradations import (
     half_missing,
 )
 from benchmarks.engine_options import add_engine_options
+from benchmarks.plots import write_degraded_plots
 from benchmarks.protocols import Case, cases
 from benchmarks.sampling import misregistered, outliers
 from benchmarks.scenes import DEFAULT_DATA, Scene
@@ -196,8 +197,6 @@ def main(arguments: list[str] | None = None) -> int:
         text = json.dumps([asdict(row) for row in rows], indent=2)
         options.json.write_text(f"{text}\n", encoding="utf-8")
     if options.plots:
-        from benchmarks.plots import write_degraded_plots  # needs matplotlib
-
         write_degraded_plots(rows, options.plots)
     met = True
     for text, holds in criteria(rows):

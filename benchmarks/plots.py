@@ -1,25 +1,28 @@
-"""Sparsification curves as pictures, drawn with OpenCV."""
+"""Curves of sparsification and of degraded inputs as pictures."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.axes import BLUE, GREEN, ORANGE, RED, Axis, Colour, Panel, linear, write
 from benchmarks.evaluation import OURS
 from benchmarks.outcomes import Outcome
 from benchmarks.sparsification import REMOVED, Sparsification
 from starrygazer_ros.files import write_image
 
-_WIDTH, _HEIGHT = 640, 440
-_LEFT, _TOP, _RIGHT, _BOTTOM = 64, 56, 20, 96  # margins around the axes, pixels
-_INK, _GRID, _PAPER = (40, 40, 40), (222, 222, 222), (255, 255, 255)
-_CONFIDENCE, _DISTANCE, _ORACLE = (31, 119, 180), (227, 119, 34), (44, 160, 44)
+if TYPE_CHECKING:
+    from benchmarks.degraded import Degraded  # which draws with this module
 
-Colour = tuple[int, int, int]
+_WIDTH, _HEIGHT = 640, 440
+_FAULT_WIDTH = 440
+_CONFIDENCE, _DISTANCE, _ORACLE = BLUE, ORANGE, GREEN
+_OF_CASES = (BLUE, ORANGE, GREEN, RED)
 
 
 def write_sparsification_plots(outcomes: list[Outcome], folder: Path) -> None:
@@ -63,38 +66,101 @@ def plot(title: str, confidence: Sparsification, distance: Sparsification) -> ND
             "oracle": (getattr(confidence, f"oracle_{kind}"), _ORACLE),
         }
         panels.append(_panel(f"{kind.upper()} of the rest / of all", curves))
-    picture = np.hstack(panels)
-    _write(picture, title, (_LEFT, 22), 0.55)
+    return _side_by_side(title, panels)
+
+
+def _side_by_side(title: str, panels: Sequence[Panel]) -> NDArray[np.uint8]:
+    picture = np.hstack([panel.picture for panel in panels])
+    write(picture, title, (panels[0].left, 22), 0.55)
     return picture
 
 
-def _panel(name: str, curves: dict[str, tuple[NDArray[np.float64], Colour]]) -> NDArray[np.uint8]:
-    panel = np.full((_HEIGHT, _WIDTH, 3), _PAPER, np.uint8)
+def _panel(name: str, curves: dict[str, tuple[NDArray[np.float64], Colour]]) -> Panel:
+    fifths = [step / 5 for step in range(6)]
     top = max(1.0, *(float(curve.max()) for curve, _ in curves.values()))
-    plot_width, plot_height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
-
-    def place(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int32]:
-        u = _LEFT + x * plot_width
-        v = _TOP + (1 - y / top) * plot_height
-        return np.asarray(np.stack([u, v], axis=-1).round(), np.int32)
-
-    for step in np.arange(0, 1.01, 0.2):
-        vertical = place(np.array([step, step]), np.array([0.0, top]))
-        cv2.line(panel, vertical[0].tolist(), vertical[1].tolist(), _GRID, 1)
-        _write(panel, f"{step:.0%}", (int(vertical[0, 0]) - 12, _HEIGHT - _BOTTOM + 18), 0.42)
-        horizontal = place(np.array([0.0, 1.0]), np.array([step, step]))
-        cv2.line(panel, horizontal[0].tolist(), horizontal[1].tolist(), _GRID, 1)
-        _write(panel, f"{step:.1f}", (_LEFT - 34, int(horizontal[0, 1]) + 5), 0.42)
+    panel = Panel(
+        _WIDTH,
+        _HEIGHT,
+        Axis(0.0, 1.0, {step: f"{step:.0%}" for step in fifths}),
+        Axis(0.0, top, {step: f"{step:.1f}" for step in fifths}),
+        top=56,
+        bottom=96,
+    )
+    below = _HEIGHT - panel.bottom
     for curve, colour in curves.values():
-        cv2.polylines(panel, [place(REMOVED, curve)], False, colour, 2, cv2.LINE_AA)
-    _write(panel, name, (_LEFT, _TOP - 10), 0.48)
-    _write(panel, "least reliable pixels taken away", (_LEFT, _HEIGHT - _BOTTOM + 38), 0.45)
+        panel.line(REMOVED, curve, colour)
+    panel.write(name, (panel.left, panel.top - 10))
+    panel.write("least reliable pixels taken away", (panel.left, below + 38))
     for i, (label, (_, colour)) in enumerate(curves.items()):
-        u, v = _LEFT + (i % 2) * 300, _HEIGHT - _BOTTOM + 60 + (i // 2) * 20
-        cv2.line(panel, (u, v - 4), (u + 22, v - 4), colour, 2, cv2.LINE_AA)
-        _write(panel, label, (u + 30, v), 0.42)
+        panel.key(label, (panel.left + (i % 2) * 300, below + 60 + (i // 2) * 20), colour)
     return panel
 
 
-def _write(picture: NDArray[np.uint8], text: str, position: tuple[int, int], size: float) -> None:
-    cv2.putText(picture, text, position, cv2.FONT_HERSHEY_SIMPLEX, size, _INK, 1, cv2.LINE_AA)
+def write_degraded_plots(rows: Sequence[Degraded], folder: Path) -> None:
+    """One PNG per fault: what becomes of error, confidence and warnings with its amount.
+
+    Args:
+        rows: of all cases and faults; those without a fault are not drawn.
+        folder: made if it is missing.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for fault in dict.fromkeys(row.fault for row in rows if row.fault):
+        name = re.sub(r"\W+", "_", fault)
+        picture = plot_fault(fault, [row for row in rows if row.fault == fault])
+        write_image(folder / f"{name}.png", picture)
+
+
+def plot_fault(fault: str, rows: Sequence[Degraded]) -> NDArray[np.uint8]:
+    """Curves of one fault, one per case.
+
+    Args:
+        fault: printed above.
+        rows: of this fault, at least one.
+
+    Returns:
+        uint8 [H, W, 3] RGB.
+    """
+    panels = [
+        _fault_panel("RMSE over that without the fault", rows, lambda row: row.rmse, 1.0),
+        _fault_panel("confidence, difference", rows, lambda row: row.confidence, 0.0),
+        _fault_panel("share of the frames warned of", rows, lambda row: row.warned, 0.0, 1.0),
+    ]
+    return _side_by_side(fault, panels)
+
+
+def _fault_panel(
+    name: str, rows: Sequence[Degraded], figure: Callable[[Degraded], float], *shown: float
+) -> Panel:
+    """A figure over the amount; some values are shown whether or not there is a figure of them."""
+    cases = list(dict.fromkeys(row.case for row in rows))
+    x, places = _amounts(list(dict.fromkeys(row.amount for row in rows)))
+    y = linear([*shown, *map(figure, rows)])
+    panel = Panel(_FAULT_WIDTH, _HEIGHT, x, y, top=56, bottom=60 + 20 * len(cases))
+    below = _HEIGHT - panel.bottom
+    panel.write(name, (panel.left, panel.top - 10))
+    # The first are larger, and so seen where later ones lie on them.
+    for i, case in enumerate(cases):
+        of_case = [row for row in rows if row.case == case]
+        at, values = [places[row.amount] for row in of_case], [figure(row) for row in of_case]
+        colour, hidden = _OF_CASES[i % len(_OF_CASES)], len(cases) - 1 - i
+        if not any(isinstance(row.amount, str) for row in of_case):  # words have no order
+            panel.line(at, values, colour, 2 + 2 * hidden)
+        panel.dots(at, values, colour, 3 + 2 * hidden)
+        panel.key(case, (panel.left, below + 44 + 20 * i), colour)
+    return panel
+
+
+def _amounts(amounts: Sequence[float | str]) -> tuple[Axis, dict[float | str, float]]:
+    """The axis, and where the amounts lie along it: the larger, in either direction, the farther.
+
+    Words stand side by side.
+    """
+    if any(isinstance(amount, str) for amount in amounts):
+        places = {amount: float(i) for i, amount in enumerate(amounts)}
+        return Axis(-0.5, len(amounts) - 0.5, {i: str(a) for a, i in places.items()}), places
+    places = {amount: float(amount) for amount in amounts}
+    farthest = max(places.values(), key=abs) or 1.0
+    return Axis(0.0, farthest, {at: f"{at:g}" for at in places.values()}), places

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 
+import cv2
+import numpy as np
 import pytest
 
-from benchmarks.frontier import main, points
+from benchmarks import frontier
+from benchmarks.axes import BLUE, GRAPHITE
+from benchmarks.frontier import Point, draw, main, points
+from benchmarks.labels import write_labels
 
 
 def row(method, bundle, rmse, milliseconds):
@@ -24,10 +29,10 @@ def case(nearest, ours, extra=()):
 
 @pytest.fixture
 def frontier_of(tmp_path, capsys):
-    def frontier_of(cases):
+    def frontier_of(cases, *options):
         path = tmp_path / "scores.json"
         path.write_text(json.dumps({"cases": cases}))
-        return main([str(path)]), capsys.readouterr().out
+        return main([str(path), *options]), capsys.readouterr().out
 
     return frontier_of
 
@@ -55,3 +60,36 @@ def test_the_criterion_is_met_where_ours_is_best_from_five_milliseconds_on(front
     code, printed = frontier_of([case((4.0, 9), (2.0, 4.9))])
     assert code == 0
     assert "met " in printed
+
+
+def test_the_plot_shows_ours_in_colour_and_the_frontier_as_steps(frontier_of, tmp_path):
+    plot = tmp_path / "frontier.png"
+    frontier_of([case((4.0, 3), (2.0, 90))], "--plot", str(plot))
+    picture = cv2.imread(str(plot))[:510, :, ::-1]  # without the key below
+    ours, others = (np.argwhere((picture == colour).all(2)) for colour in (BLUE, GRAPHITE))
+    assert len(ours) > 100
+    assert others[:, 1].max() <= ours[:, 1].min() + 6  # nearest is the best until ours is done
+    assert others[:, 0].min() < ours[:, 0].min()  # with the larger error, higher up
+
+
+def test_no_name_of_the_plot_covers_another_or_a_dot(monkeypatch):
+    boxes, taken = [], []
+
+    def write(panel, names, dots, drawn):
+        boxes.extend(write_labels(panel, names, dots, drawn))
+        taken.append(drawn)
+        return boxes
+
+    monkeypatch.setattr(frontier, "write_labels", write)
+    random = np.random.default_rng(0)
+    crowd = [
+        Point(f"affine robust [{i}]", 50 * 1.1**i, 1 + random.uniform(), i % 2 == 0)
+        for i in range(14)
+    ]
+    draw(crowd)
+    names = np.zeros(taken[0].shape, int)
+    for left, top, right, bottom in boxes:
+        names[top:bottom, left:right] += 1
+    assert len(boxes) == len(crowd)
+    assert names.max() == 1
+    assert not taken[0][names > 0].any()
