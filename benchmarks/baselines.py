@@ -193,8 +193,10 @@ def original_ip_basic() -> Callable[[NDArray[np.float32]], NDArray[np.float32]] 
     """IP-Basic as its authors publish it; None where their package is not installed.
 
     It is that of https://github.com/kujason/ip_basic (not on PyPI). Of its variants this is the
-    one of the paper's results: the fast one, extrapolating, with the Gaussian blur. It leaves holes
-    where points are few; they get the nearest point, so that every method has the same pixels.
+    one of the paper's results: the fast one, extrapolating, with the Gaussian blur. It was made for
+    64 lines, where :func:`ip_basic` gives the same. Where points are few it leaves holes, beside
+    which the blur makes depths too large; the holes get the nearest point, so that every method has
+    the same pixels.
     """
     try:
         from ip_basic.depth_map_utils import fill_in_fast
@@ -218,10 +220,10 @@ def inpainted(sparse_depth: NDArray[np.float32]) -> NDArray[np.float32]:
     have: its depths leave the range of the points.
 
     It is the logarithm of depth that is inpainted, on cells of 3x3 pixels, each with the mean of
-    its points, and enlarged linearly. Both are in favour of the method: on pixels it takes eight
-    times as long, the same for 5 points as for 64 lines, for an RMSE that is no smaller but with
-    very many points; depth itself or its inverse is worse on roads and equal in rooms. A larger
-    radius than 3 gains little for the time it takes.
+    its points, and enlarged linearly. Both are in favour of the method. On pixels it takes eight
+    times as long, with 5 points as with 64 lines, and its RMSE is up to 8% larger, at best 3%
+    smaller; only its MAE is smaller where points are dense. Depth itself or its inverse is worse on
+    roads and equal in rooms. A radius above 3 gains little for the time it takes.
 
     Raises:
         ValueError: no sparse points.

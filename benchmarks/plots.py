@@ -140,7 +140,7 @@ def _fault_panel(
     y = linear([*shown, *map(figure, rows)])
     panel = Panel(_FAULT_WIDTH, _HEIGHT, x, y, top=56, bottom=60 + 20 * len(cases))
     below = _HEIGHT - panel.bottom
-    panel.write(name, (panel.left, panel.top - 10))
+    panel.write(name, (panel.left, panel.top - 13))
     # The first are larger, and so seen where later ones lie on them.
     for i, case in enumerate(cases):
         of_case = [row for row in rows if row.case == case]
