@@ -10,31 +10,26 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmarks.degradations import (
-    HALVES,
-    EgoMotion,
-    blurred,
-    desynchronised,
-    exposed,
-    half_missing,
-)
+from benchmarks.degradations import EgoMotion
 from benchmarks.engine_options import add_engine_options
+from benchmarks.input_faults import FAULTS, Depth, Inputs
 from benchmarks.plots import write_degraded_plots
 from benchmarks.protocols import Case, cases
-from benchmarks.sampling import misregistered, outliers
-from benchmarks.scenes import DEFAULT_DATA, Scene
+from benchmarks.scenes import DEFAULT_DATA
 from starrygazer_ros.backends.options import EngineOptions
 from starrygazer_ros.completion import CompletionError, DepthCompleter
 from starrygazer_ros.completion.completer import CompletionResult
-from starrygazer_ros.completion.doubts import LEAST_USUAL, Doubts
+from starrygazer_ros.completion.doubts import LEAST_USUAL, Doubts, History, far_share
+from starrygazer_ros.completion.edge_alignment import EdgeAlignment
 from starrygazer_ros.completion_parameters import CompletionParameters
 
 WRONG = 1.25  # RMSE over that without the fault
@@ -51,90 +46,6 @@ CASES = {
     "kitti_rebuilt_gt_0009, 64 lines": 8,
 }
 DRIVEN = "kitti"  # data sets that begin so were driven
-
-Image = NDArray[np.uint8]
-Depth = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a fault changes.
-
-    Attributes:
-        scene: where they are from.
-        image: uint8 [H, W, 3] RGB.
-        sparse_depth: float32 [H, W] metres, 0 = none.
-        seed: of all chance.
-        motion: of the robot.
-        offset: between the stamps of image and sparse depth [s].
-    """
-
-    scene: Scene
-    image: Image
-    sparse_depth: Depth
-    seed: int
-    motion: EgoMotion
-    offset: float = 0.0
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something that goes wrong by amounts.
-
-    Attributes:
-        name: with the unit of the amounts.
-        amounts: the smallest first; words for what has no number.
-        apply: gives the inputs with an amount of it.
-    """
-
-    name: str
-    amounts: tuple[float | str, ...]
-    apply: Callable[[Inputs, float | str], Inputs]
-
-
-def _desynchronise(inputs: Inputs, seconds: float) -> Inputs:
-    camera = inputs.scene.camera
-    sparse_depth = desynchronised(inputs.sparse_depth, camera, inputs.motion, seconds)
-    return replace(inputs, sparse_depth=sparse_depth, offset=seconds)
-
-
-def _sparse(
-    change: Callable[[Depth, float, int], Depth],
-) -> Callable[[Inputs, float | str], Inputs]:
-    return lambda inputs, amount: replace(
-        inputs, sparse_depth=change(inputs.sparse_depth, float(amount), inputs.seed)
-    )
-
-
-def _image(change: Callable[[Image, float, int], Image]) -> Callable[[Inputs, float | str], Inputs]:
-    return lambda inputs, amount: replace(
-        inputs, image=change(inputs.image, float(amount), inputs.seed)
-    )
-
-
-FAULTS = (
-    Fault("outliers, share", (0.02, 0.05, 0.1, 0.2, 0.3), _sparse(outliers)),
-    Fault(
-        "misregistration, pixels",
-        (1, 2, 3, 4, 5),
-        _sparse(lambda depth, pixels, seed: misregistered(depth, int(pixels), seed)),
-    ),
-    Fault(
-        "desynchronisation, s",
-        (0.01, 0.02, 0.03, 0.04, 0.05),
-        lambda inputs, seconds: _desynchronise(inputs, float(seconds)),
-    ),
-    Fault(
-        "half of the points missing",
-        HALVES,
-        lambda inputs, half: replace(
-            inputs, sparse_depth=half_missing(inputs.sparse_depth, str(half))
-        ),
-    ),
-    Fault("dark, stops", (-1, -2, -3, -4, -5, -6), _image(exposed)),
-    Fault("overexposed, stops", (1, 2, 3, 4), _image(exposed)),
-    Fault("blurred, pixels", (1, 2, 4, 8), _image(lambda image, sigma, _: blurred(image, sigma))),
-)
 
 
 @dataclass(frozen=True)
@@ -229,47 +140,77 @@ def degrade(case: Case, frames: int, completer: DepthCompleter) -> Iterator[Degr
         CompletionError: a frame cannot be completed.
     """
     indices = np.linspace(0, case.frames - 1, min(frames, case.frames)).round().astype(int)
+    clean = [_load(case, index, completer) for index in indices.tolist()]
+    applied = [(fault, amount) for fault in FAULTS for amount in fault.amounts]
+    alignment = _seen([frame.inputs for frame in clean])
+    unchanged = [_compare(frame.inputs, frame.result, frame, alignment) for frame in clean]
+    yield _mean(case.name, "", "", unchanged)
+    for fault, amount in tqdm(applied, case.name, leave=False, disable=None):
+        degraded = [fault.apply(frame.inputs, amount) for frame in clean]
+        alignment = _seen(degraded)
+        compared = [
+            _compare(
+                inputs, completer.complete(inputs.image, inputs.sparse_depth), frame, alignment
+            )
+            for inputs, frame in zip(degraded, clean, strict=True)
+        ]
+        yield _mean(case.name, fault.name, amount, compared)
+
+
+@dataclass(frozen=True)
+class _Clean:
+    """A frame without a fault."""
+
+    inputs: Inputs
+    truth: Depth
+    result: CompletionResult
+
+
+def _load(case: Case, index: int, completer: DepthCompleter) -> _Clean:
+    scene = case.scenes.load(case.scenes.keys[index])
+    sparse_depth, truth = case.split(scene, index)
     motion = DRIVING if case.name.startswith(DRIVEN) else WALKING
-    found: dict[tuple[str, float | str], list[_Frame]] = {}
-    for index in tqdm(indices.tolist(), case.name, leave=False, disable=None):
-        scene = case.scenes.load(case.scenes.keys[index])
-        sparse_depth, truth = case.split(scene, index)
-        clean = Inputs(scene, scene.image, sparse_depth, seed=index, motion=motion)
-        result = completer.complete(clean.image, clean.sparse_depth)
-        usual = int(np.count_nonzero(sparse_depth))
-        found.setdefault(("", ""), []).append(_compare(clean, result, result, truth, usual))
-        for fault in FAULTS:
-            for amount in fault.amounts:
-                inputs = fault.apply(clean, amount)
-                degraded = completer.complete(inputs.image, inputs.sparse_depth)
-                frame = _compare(inputs, degraded, result, truth, usual)
-                found.setdefault((fault.name, amount), []).append(frame)
-    for (name, amount), of_amount in found.items():
-        yield _mean(case.name, name, amount, of_amount)
+    inputs = Inputs(scene, scene.image, sparse_depth, seed=index, motion=motion)
+    return _Clean(inputs, truth, completer.complete(scene.image, sparse_depth))
+
+
+def _seen(frames: Sequence[Inputs]) -> EdgeAlignment:
+    """What a node has seen of a fault that lasts."""
+    alignment = EdgeAlignment()
+    for inputs in frames:
+        alignment.add(inputs.image, inputs.sparse_depth)
+    return alignment
 
 
 def _compare(
-    inputs: Inputs, result: CompletionResult, clean: CompletionResult, truth: Depth, usual: int
+    inputs: Inputs, result: CompletionResult, clean: _Clean, alignment: EdgeAlignment
 ) -> _Frame:
     """A frame with a fault beside itself without it, where the truth and both depths are known."""
-    known = (truth > 0) & np.isfinite(result.depth) & np.isfinite(clean.depth)
-    true = truth[known].astype(np.float64)
-    now, before = (np.abs(r.depth[known] - true) for r in (result, clean))
-    change = result.confidence[known] - clean.confidence[known]
+    known = (clean.truth > 0) & np.isfinite(result.depth) & np.isfinite(clean.result.depth)
+    true = clean.truth[known].astype(np.float64)
+    now, before = (np.abs(r.depth[known] - true) for r in (result, clean.result))
+    change = result.confidence[known] - clean.result.confidence[known]
     worse = now - before > WORSE * true
     return _Frame(
         rmse=float(np.sqrt(np.mean(now**2) / np.mean(before**2))),
         confidence=float(change.mean()),
         confidence_worse=float(change[worse].mean()) if worse.any() else np.nan,
         worse=float(worse.mean()),
-        causes=_causes(inputs, result, usual),
+        causes=_causes(inputs, result, clean.inputs.sparse_depth > 0, alignment),
     )
 
 
-def _causes(inputs: Inputs, result: CompletionResult, usual: int) -> tuple[str, ...]:
-    """What the node would have warned of, after frames with the usual number of points."""
+def _causes(
+    inputs: Inputs, result: CompletionResult, usual: NDArray[np.bool_], alignment: EdgeAlignment
+) -> tuple[str, ...]:
+    """What the node would have warned of, after frames with the usual points."""
     parameters = CompletionParameters()
-    doubts = Doubts(parameters.doubt_limits(), points=[usual] * LEAST_USUAL)
+    history = History(
+        deque([int(np.count_nonzero(usual))] * LEAST_USUAL),
+        deque([far_share(usual)] * LEAST_USUAL),
+        alignment,
+    )
+    doubts = Doubts(parameters.doubt_limits(), history)
     found = [doubt.cause for doubt in doubts.find(inputs.image, inputs.sparse_depth, result)]
     if inputs.offset > parameters.largest_offset():
         found.append("stamp_offset")

@@ -220,6 +220,14 @@ class CompletionParameters(CommonParameters, CloudParameters):
         When.RUNNING,
         limits=(0.0, 1.0),
     )
+    max_shift: float = parameter(
+        "diagnostics.max_shift",
+        DoubtLimits.shift,
+        "Diagnostics warn when the sparse depth jumps farther than this beside the image's edges "
+        "[pixels]; 0 = never.",
+        When.RUNNING,
+        limits=(0.0, 100.0),
+    )
     check_image: bool = parameter(
         "diagnostics.check_image",
         DoubtLimits.image,
@@ -252,7 +260,11 @@ class CompletionParameters(CommonParameters, CloudParameters):
     def doubt_limits(self) -> DoubtLimits:
         """From when on a depth may be wrong."""
         return DoubtLimits(
-            self.max_contradicted_share, self.max_far_share, self.max_lost_share, self.check_image
+            self.max_contradicted_share,
+            self.max_far_share,
+            self.max_lost_share,
+            self.max_shift,
+            self.check_image,
         )
 
     def cloud_options(self) -> CloudOptions:

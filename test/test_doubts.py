@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from starrygazer_ros.completion.completer import CompletionResult
 from starrygazer_ros.completion.doubts import (
+    ALIGNMENT_EVERY,
     DARK,
     LEAST_USUAL,
     DoubtLimits,
@@ -82,18 +83,51 @@ def test_share_of_the_image_that_is_far_from_points() -> None:
     assert far_share(known) == 0
 
 
+def after(frames: int) -> Doubts:
+    """So many good frames were seen."""
+    doubts = Doubts(DoubtLimits(image=False, shift=0.0))
+    for _ in range(frames):
+        assert causes(doubts) == []
+    return doubts
+
+
 def test_fewer_points_than_usual_are_one_once_it_is_known_what_is_usual() -> None:
     usual = np.count_nonzero(points())
     few = points()
     few[::16] = 0
-    assert causes(Doubts(points=[usual] * (LEAST_USUAL - 1)), sparse_depth=few) == []
-    known = Doubts(points=[usual] * LEAST_USUAL)
+    assert causes(after(LEAST_USUAL - 1), sparse_depth=few) == []
+    known = after(LEAST_USUAL)
     (doubt,) = known.find(picture(), few, result())
     assert doubt.cause == "fewer_points"
     assert f"{np.count_nonzero(few)} sparse points where {usual} were usual" in str(doubt)
     assert causes(known) == []
     known.limits = replace(known.limits, lost=0.0)
     assert causes(known, sparse_depth=few) == []
+
+
+def test_more_of_the_image_without_points_than_usual_is_one() -> None:
+    fewer = points()
+    fewer[:40] = 0  # a sixth of the image are farther than 20 pixels
+    assert causes(after(LEAST_USUAL - 1), sparse_depth=fewer) == []
+    (doubt,) = after(LEAST_USUAL).find(picture(), fewer, result())
+    assert doubt.cause == "far_from_points"
+    assert "(limit 10%)" in str(doubt)
+
+
+def test_depth_that_jumps_beside_the_edges_of_the_image_is_one() -> None:
+    image = np.full((HEIGHT, WIDTH, 3), 60, np.uint8)
+    image[:, 40:80] = image[:, 120:] = 180
+    depth = np.where(image[..., 0] == 60, np.float32(4), np.float32(2))
+    shifted = np.roll(depth, 5, axis=1)
+    doubts = Doubts(DoubtLimits(far=0.0, image=False))
+    for _ in range(ALIGNMENT_EVERY):
+        assert causes(doubts, image, depth) == []
+    moved = Doubts(DoubtLimits(far=0.0, image=False))
+    (doubt,) = moved.find(image, shifted, result())
+    assert doubt.cause == "misaligned"
+    assert "5 pixels too far right (limit 2.5)" in str(doubt)
+    moved.limits = replace(moved.limits, shift=0.0)
+    assert causes(moved, image, shifted) == []
 
 
 @pytest.mark.parametrize(

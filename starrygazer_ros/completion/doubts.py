@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import cv2
@@ -15,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starrygazer_ros.completion.completer import CompletionResult
+from starrygazer_ros.completion.edge_alignment import EdgeAlignment
 from starrygazer_ros.completion.errors import CompletionError
 
 FAR = 0.1  # of the image's diagonal, from a pixel to the nearest sparse point
 FAR_CELL = 8  # pixels, within which that distance is not told apart
-USUAL = 1000  # frames, whose median number of points is the usual one
+FAR_GROWN = 0.1  # of the image, by which more than usual is far from any point
+USUAL = 1000  # frames, whose median is the usual
 LEAST_USUAL = 100  # frames before anything is called usual
+ALIGNMENT_EVERY = 8  # frames; it takes milliseconds, and seconds to tell anything
 
 BRIGHT_SHARE = 0.95  # of the pixels, which are darker than the grey level that says how dark it is
 DARK = 40.0  # grey level
@@ -52,6 +55,12 @@ class FewerPointsError(DoubtError):
     cause: ClassVar[str] = "fewer_points"
 
 
+class MisalignedError(DoubtError):
+    """The sparse depth jumps beside the image's edges."""
+
+    cause: ClassVar[str] = "misaligned"
+
+
 class DarkImageError(DoubtError):
     """The image is too dark to show much."""
 
@@ -78,26 +87,44 @@ class DoubtLimits:
         contradicted: share of the sparse points, 0 = never.
         far: share of the image, 0 = never.
         lost: share of the usual number of sparse points, 0 = never.
+        shift: of the sparse depth beside the image's edges, in pixels, 0 = never.
         image: look for dark, overexposed and blurred images.
     """
 
     contradicted: float = 0.03
     far: float = 0.25
     lost: float = 0.4
+    shift: float = 2.5
     image: bool = True
 
 
+@dataclass
+class History:
+    """What earlier frames had.
+
+    Attributes:
+        points: number of sparse points.
+        far: share of the image that is far from any.
+        alignment: jumps of the sparse depth and edges of the image.
+    """
+
+    points: deque[int] = field(default_factory=lambda: deque(maxlen=USUAL))
+    far: deque[float] = field(default_factory=lambda: deque(maxlen=USUAL))
+    alignment: EdgeAlignment = field(default_factory=EdgeAlignment)
+
+
 class Doubts:
-    """Looks at one frame after the other, and remembers how many sparse points are usual.
+    """Looks at one frame after the other, and remembers what is usual.
 
     Args:
         limits: may be changed between two frames.
-        points: how many sparse points earlier frames had.
+        history: of the frames before.
     """
 
-    def __init__(self, limits: DoubtLimits | None = None, points: Iterable[int] = ()) -> None:
+    def __init__(self, limits: DoubtLimits | None = None, history: History | None = None) -> None:
         self.limits = limits or DoubtLimits()
-        self._points = deque(points, maxlen=USUAL)
+        self._history = history or History()
+        self._frames = 0
 
     def find(
         self,
@@ -113,14 +140,19 @@ class Doubts:
             result: of both.
         """
         known = sparse_depth > 0
-        points = int(np.count_nonzero(known))
+        points, far = int(np.count_nonzero(known)), far_share(known)
+        if self.limits.shift and self._frames % ALIGNMENT_EVERY == 0:
+            self._history.alignment.add(image, sparse_depth)
+        self._frames += 1
         found: list[DoubtError] = []
         found += self._of_contradictions(points, result)
-        found += self._of_distances(known)
+        found += self._of_distances(far)
         found += self._of_number(points)
+        found += self._of_alignment()
         if self.limits.image:
             found += _of_image(image)
-        self._points.append(points)
+        self._history.points.append(points)
+        self._history.far.append(far)
         return tuple(found)
 
     def _of_contradictions(self, points: int, result: CompletionResult) -> Iterator[DoubtError]:
@@ -133,27 +165,43 @@ class Doubts:
                 "overruled: look for dust, rain, reflections, or a wrong calibration"
             )
 
-    def _of_distances(self, known: NDArray[np.bool_]) -> Iterator[DoubtError]:
-        if self.limits.far == 0:
-            return
-        share = far_share(known)
-        if share > self.limits.far:
+    def _of_distances(self, share: float) -> Iterator[DoubtError]:
+        limit = self.limits.far
+        if limit and len(self._history.far) >= LEAST_USUAL:
+            limit = min(limit, float(np.median(self._history.far)) + FAR_GROWN)
+        if 0 < limit < share:
             yield FarFromPointsError(
-                f"in {share:.0%} of the image (limit {self.limits.far:.0%}) the nearest sparse "
-                f"point is more than {FAR:.0%} of the image's diagonal away, so that depth is a "
-                "guess there: see that nothing covers the sensor, or use depth/confidence"
+                f"in {share:.0%} of the image (limit {limit:.0%}) the nearest sparse point is more "
+                f"than {FAR:.0%} of the image's diagonal away, so that depth is a guess there: see "
+                "that nothing covers the sensor, or use depth/confidence"
             )
 
     def _of_number(self, points: int) -> Iterator[DoubtError]:
-        if self.limits.lost == 0 or len(self._points) < LEAST_USUAL:
+        if self.limits.lost == 0 or len(self._history.points) < LEAST_USUAL:
             return
-        usual = float(np.median(self._points))
+        usual = float(np.median(self._history.points))
         if points < (1 - self.limits.lost) * usual:
             yield FewerPointsError(
                 f"{points} sparse points where {usual:.0f} were usual (limit "
                 f"{self.limits.lost:.0%} less): something covers the sensor, or a part of what it "
                 "sends is lost"
             )
+
+    def _of_alignment(self) -> Iterator[DoubtError]:
+        if self.limits.shift == 0:
+            return
+        shifts = (
+            (self._history.alignment.right, "right", "left"),
+            (self._history.alignment.down, "down", "up"),
+        )
+        for shift, ahead, back in shifts:
+            if shift is not None and abs(shift.pixels) > self.limits.shift:
+                side = ahead if shift.pixels > 0 else back
+                yield MisalignedError(
+                    f"the sparse depth lies {abs(shift.pixels)} pixels too far {side} (limit "
+                    f"{self.limits.shift:g}), by where it jumps ({shift.jumps} times) and the "
+                    "image has edges: check extrinsics, camera_info and stamps"
+                )
 
 
 def far_share(known: NDArray[np.bool_]) -> float:
