@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starrygazer_ros.backends import Engine
-from starrygazer_ros.completion.pipelines import HostPipeline
+from starrygazer_ros.completion.pipelines import HostPipeline, Pipeline
 from starrygazer_ros.completion.stage_clock import StageClock
+from starrygazer_ros.completion.working_size import SmallerPipeline
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -19,24 +20,26 @@ class EngineCalls:
     """The calls that a pipeline makes for one image, to be made again.
 
     Args:
-        pipeline: of engines on the host.
+        pipeline: of engines on the host, see :func:`on_host`.
         image: uint8 [H, W, 3] RGB.
         sparse_depth: float32 [H, W] metres, 0 = none.
     """
 
     def __init__(
         self,
-        pipeline: HostPipeline,
+        pipeline: Pipeline,
         image: NDArray[np.uint8],
         sparse_depth: NDArray[np.float32],
     ) -> None:
-        engines = pipeline.mde, pipeline.refinement
+        host = on_host(pipeline)
+        assert host is not None
+        engines = host.mde, host.refinement
         recorders = tuple(_Recorder(engine) for engine in engines)
-        pipeline.mde, pipeline.refinement = recorders
+        host.mde, host.refinement = recorders
         try:
             pipeline.run(image, sparse_depth, StageClock())
         finally:
-            pipeline.mde, pipeline.refinement = engines
+            host.mde, host.refinement = engines
         self._calls = [(r.engine, r.seen) for r in recorders]
 
     def seconds(self) -> float:
@@ -45,6 +48,12 @@ class EngineCalls:
         for engine, inputs in self._calls:
             engine.run(inputs)
         return time.perf_counter() - started
+
+
+def on_host(pipeline: Pipeline) -> HostPipeline | None:
+    """What calls the engines, if they are on the host."""
+    inner = pipeline.inner if isinstance(pipeline, SmallerPipeline) else pipeline
+    return inner if isinstance(inner, HostPipeline) else None
 
 
 class _Recorder:

@@ -25,13 +25,12 @@ from tqdm import tqdm
 from benchmarks.baselines import barycentric
 from benchmarks.engine_options import add_engine_options
 from benchmarks.evaluation import BARYCENTRIC, left_out, point_methods
-from benchmarks.limit import EngineCalls
+from benchmarks.limit import EngineCalls, on_host
 from benchmarks.scenes import assumed_intrinsics, motorcycle
 from demo.exchange import Exchange
 from demo.run import DemoError, Run
 from starrygazer_ros.backends.options import EngineOptions
 from starrygazer_ros.completion import CompletionError, DepthCompleter
-from starrygazer_ros.completion.pipelines import HostPipeline
 from starrygazer_ros.demo.scan_lines import scan_lines
 
 SIZES = {"640x480": (640, 480, 16), "1216x352": (1216, 352, 64)}  # width, height, scan lines
@@ -147,7 +146,7 @@ def _measure(completer: DepthCompleter, name: str, frames: int) -> Timing:
     width, height, lines = SIZES[name]
     image, sparse_depth = _input(width, height, lines)
     alone = None
-    if isinstance(completer.pipeline, HostPipeline):
+    if on_host(completer.pipeline) is not None:
         alone = EngineCalls(completer.pipeline, image, sparse_depth)
     laps: list[dict[str, float]] = []
     limit: list[float] = []

@@ -16,6 +16,7 @@ from starrygazer_ros.completion import CompletionError, ModelBundle
 from starrygazer_ros.completion.bundle import MANIFEST, bundle_folders, user_models
 from starrygazer_ros.console import EXIT_OK, positive_integer, positive_number, say
 from starrygazer_ros.files import KITTI_DEPTH_SCALE, read_image, read_sparse_depth
+from starrygazer_ros.own_models.resizing import resize
 
 _SAMPLE_LINES = 32
 
@@ -29,7 +30,7 @@ class ModelsCommandError(CompletionError):
 def add_models_command(commands: Any) -> None:
     """Add the command to the subparsers of ``starrygazer``."""
     parser = commands.add_parser(
-        "models", help="model bundles: list, add your own network, make int8 of your frames"
+        "models", help="model bundles: list, add your own network, make faster ones"
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="bundles that are found by name")
@@ -71,6 +72,25 @@ def add_models_command(commands: Any) -> None:
     adding.add_argument(
         "--output", type=Path, metavar="FOLDER", help=f"default: {user_models()}{os.sep}NAME"
     )
+    resizing = actions.add_parser(
+        "resize",
+        help="make a bundle that completes large images in fewer pixels: faster, less accurate",
+        description="Copies a bundle. The new one shrinks images to about so many pixels, "
+        "completes them and enlarges the depth again.",
+    )
+    resizing.set_defaults(run=_resize)
+    resizing.add_argument("bundle", metavar="BUNDLE", help="name or folder")
+    resizing.add_argument("folder", type=Path, metavar="FOLDER", help="of the new bundle")
+    resizing.add_argument(
+        "--pixels", type=positive_integer, required=True, metavar="N", help="of the smaller images"
+    )
+    resizing.add_argument(
+        "--mde-pixels",
+        type=positive_integer,
+        metavar="N",
+        help="about how many the monocular network sees (default: as many as before)",
+    )
+    resizing.add_argument("--version", help="of the new bundle (default: as before)")
     quantizing = actions.add_parser(
         "quantize",
         help="make a bundle that can also compute in int8, calibrated on your frames",
@@ -148,6 +168,13 @@ def _add(options: argparse.Namespace) -> int:
         f"{found.correlation:.2f}); on held-out points of the sample RMSE {added.error:.3f} m, of "
         f"bundle {options.refinement} {added.reference_error:.3f} m -> {added.folder}"
     )
+    return EXIT_OK
+
+
+def _resize(options: argparse.Namespace) -> int:
+    bundle = ModelBundle.load(options.bundle)
+    resize(bundle, options.folder, options.pixels, options.mde_pixels, options.version)
+    print(f"completes images in about {options.pixels} pixels -> {options.folder}")
     return EXIT_OK
 
 

@@ -87,6 +87,8 @@ class ModelBundle:
         fp16: the same bundle with graphs that compute in float16 (inputs and outputs stay float32),
             ``None`` if it has none.
         int8: the same with convolutions in int8 and a tolerance of their own, or ``None``.
+        working_pixels: larger images are completed in about so many pixels and then enlarged;
+            ``None`` = as they are.
     """
 
     name: str
@@ -99,6 +101,7 @@ class ModelBundle:
     golden_tolerance: float
     fp16: ModelBundle | None = None
     int8: ModelBundle | None = None
+    working_pixels: int | None = None
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> ModelBundle:
@@ -131,6 +134,7 @@ class ModelBundle:
                 refinement=_engine(folder, manifest["refinement"], hashes),
                 golden_path=folder / _listed(manifest["golden"]["file"], hashes),
                 golden_tolerance=float(manifest["golden"]["tolerance"]),
+                working_pixels=_working_pixels(manifest["refinement"]),
             )
             if "fp16" in manifest:
                 bundle = replace(bundle, fp16=_with_graphs(bundle, manifest["fp16"], hashes))
@@ -207,6 +211,10 @@ def _mde_engine(folder: Path, entry: dict[str, Any], hashes: dict[str, str]) -> 
     if engine.minimum % engine.multiple or engine.maximum % engine.multiple:
         raise ValueError(f"mde: minimum and maximum must be multiples of {engine.multiple}")
     return engine
+
+
+def _working_pixels(entry: dict[str, Any]) -> int | None:
+    return _positive(int(entry["pixels"])) if "pixels" in entry else None
 
 
 def _with_graphs(bundle: ModelBundle, files: dict[str, Any], hashes: dict[str, str]) -> ModelBundle:

@@ -41,7 +41,8 @@ class CompletionResult:
         relative_depth: float32 [H, W], relative inverse depth, larger = nearer; ``None`` if the
             completer does not keep it.
         timings: seconds per stage (``check``, ``occlusion``, ``prepare_mde``, ``mde``,
-            ``prepare_refinement``, ``refinement``, ``finish``) and ``total``; its attribute
+            ``prepare_refinement``, ``refinement``, ``finish``, and around them ``shrink`` and
+            ``enlarge`` where the bundle works in fewer pixels) and ``total``; its attribute
             ``backend`` says on what.
         occluded_points: sparse points that were left out as background seen past an edge.
         contradicted_points: others, at which the depth differs by more than ``CONTRADICTED``: they

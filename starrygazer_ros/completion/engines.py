@@ -7,7 +7,9 @@ from weakref import WeakValueDictionary
 
 from starrygazer_ros.backends.options import EngineOptions, Say, say_nothing
 from starrygazer_ros.completion.bundle import ModelBundle
+from starrygazer_ros.completion.pipelines import Pipeline
 from starrygazer_ros.completion.selection import select_pipeline
+from starrygazer_ros.completion.working_size import SmallerPipeline
 from starrygazer_ros.fair_lock import FairLock
 
 
@@ -46,7 +48,11 @@ class Engines:
         self.turn = FairLock()
         self.given_up = False
         selection = select_pipeline(bundle, backend, threads, options, say)
-        self.pipeline = selection.pipeline
+        self.pipeline: Pipeline = selection.pipeline
+        if bundle.working_pixels is not None:
+            self.pipeline = SmallerPipeline(
+                selection.pipeline, bundle.working_pixels, bundle.refinement.minimum
+            )
         self.bundle = selection.bundle
         self.notes = selection.notes
         self.warnings = selection.warnings
@@ -76,7 +82,9 @@ class SharedEngines:
     ) -> Engines:
         """Those in use unless they were given up, else new ones; see :class:`Engines`."""
         # By hash, because the files of a folder may have been replaced since.
-        key = (bundle.mde.sha256, bundle.refinement.sha256, backend, threads, options)
+        graphs = bundle.mde.sha256, bundle.refinement.sha256
+        sizes = bundle.mde_pixels, bundle.working_pixels
+        key = (*graphs, *sizes, backend, threads, options)
         with self._lock:
             engines = self._loaded.get(key)
             if engines is None or engines.given_up:

@@ -1,26 +1,76 @@
-"""Dense depth in fewer pixels, without a depth between the two sides of an edge."""
+"""Dense depth in other pixels, without a depth between the two sides of an edge."""
 
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from starrygazer_ros.completion.completer import CompletionResult
+if TYPE_CHECKING:
+    from starrygazer_ros.completion.completer import CompletionResult
 
 _LARGEST_BEND = np.float32(0.01)  # share of inverse depth; mixed, it shifts a depth by half of it
+
+
+class Resampling:
+    """From the pixels of a depth map to those of another size, larger or smaller.
+
+    A new pixel's centre lies between four old ones. Where these belong to one smooth surface,
+    their bilinear mean is taken, of depth as inverse depth, which is linear over the image of a
+    plane: a resampled plane is exactly where it was. Elsewhere, at edges and beside unknown depth,
+    the old pixel around the centre is taken as it is, up to half an old pixel aside, so that no
+    depth arises that was not there.
+
+    Args:
+        depth: float32 [H, W] metres, NaN = unknown.
+        height: new rows.
+        width: new columns.
+    """
+
+    def __init__(self, depth: NDArray[np.float32], height: int, width: int) -> None:
+        self._old = depth
+        self._size = (width, height)
+
+    @cached_property
+    def depth(self) -> NDArray[np.float32]:
+        """float32 [H', W'] metres, NaN = unknown."""
+        inverse = np.divide(1, self._between(self._inverse_depth), dtype=np.float32)
+        return np.where(self._smooth, inverse, self._single(self._old))
+
+    def of(self, values: NDArray) -> NDArray:  # type: ignore[type-arg]
+        """Other values [H, W] or [H, W, C] of the same pixels, [H', W'] or [H', W', C]."""
+        smooth = self._smooth if values.ndim == 2 else self._smooth[..., None]
+        return np.where(smooth, self._between(values), self._single(values))
+
+    @cached_property
+    def _inverse_depth(self) -> NDArray[np.float32]:
+        """float32 [H, W], 1/metres, 1 = unknown, which the choice leaves out."""
+        known = np.isfinite(self._old)
+        return np.divide(1, np.where(known, self._old, np.float32(1)), dtype=np.float32)
+
+    @cached_property
+    def _smooth(self) -> NDArray[np.bool_]:
+        """All old pixels that a bilinear mean uses are on one smooth surface, bool [H', W']."""
+        rough = _bends(self._inverse_depth) | ~np.isfinite(self._old)
+        # The same weights as those of the values: 0 only if no rough pixel has a share.
+        return np.asarray(self._between(rough.astype(np.float32)) == 0)
+
+    def _between(self, values: NDArray) -> NDArray:  # type: ignore[type-arg]
+        """Bilinear at the new pixels' centres."""
+        return cv2.resize(values, self._size, interpolation=cv2.INTER_LINEAR)
+
+    def _single(self, values: NDArray) -> NDArray:  # type: ignore[type-arg]
+        """The old pixel in which the new pixel's centre lies."""
+        return cv2.resize(values, self._size, interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 class ScaledResult:
     """A completion and its image in another size; each map is made when it is asked for first.
 
-    The places of the pixels are those of :meth:`Intrinsics.scaled`. A new pixel's centre lies
-    between four old ones. Where these belong to one smooth surface, their bilinear mean is taken,
-    of depth as inverse depth, which is linear over the image of a plane: a scaled plane is exactly
-    where it was. Elsewhere, at edges and beside unknown depth, the old pixel around the centre is
-    taken as it is, up to half an old pixel aside, so that no depth arises that was not there.
+    The places of the pixels are those of :meth:`Intrinsics.scaled`.
 
     Args:
         result: of the completer.
@@ -36,57 +86,25 @@ class ScaledResult:
         self.height, self.width = (max(1, round(scale * side)) for side in result.depth.shape)
         self._result = result
         self._image = image
-        self._same_size = (self.height, self.width) == result.depth.shape
+        self._resampling = None
+        if (self.height, self.width) != result.depth.shape:
+            self._resampling = Resampling(result.depth, self.height, self.width)
 
-    @cached_property
+    @property
     def depth(self) -> NDArray[np.float32]:
         """float32 [H', W'] metres, NaN = unknown."""
-        if self._same_size:
-            return self._result.depth
-        return self._choose(
-            1 / self._between(self._inverse_depth), self._single(self._result.depth)
-        )
+        return self._resampling.depth if self._resampling else self._result.depth
 
     @cached_property
     def confidence(self) -> NDArray[np.float32]:
         """float32 [H', W'] in 0..1."""
-        if self._same_size:
-            return self._result.confidence
         confidence = self._result.confidence
-        return self._choose(self._between(confidence), self._single(confidence))
+        return self._resampling.of(confidence) if self._resampling else confidence
 
     @cached_property
     def image(self) -> NDArray[np.uint8]:
         """uint8 [H', W', 3] RGB."""
-        if self._same_size:
-            return self._image
-        return self._choose(self._between(self._image), self._single(self._image))
-
-    @cached_property
-    def _inverse_depth(self) -> NDArray[np.float32]:
-        """float32 [H, W], 1/metres, 1 = unknown, which the choice leaves out."""
-        depth = self._result.depth
-        known = np.isfinite(depth)
-        return np.divide(1, np.where(known, depth, np.float32(1)), dtype=np.float32)
-
-    @cached_property
-    def _smooth(self) -> NDArray[np.bool_]:
-        """All old pixels that a bilinear mean uses are on one smooth surface, bool [H', W']."""
-        rough = _bends(self._inverse_depth) | ~np.isfinite(self._result.depth)
-        # The same weights as those of the values: 0 only if no rough pixel has a share.
-        return np.asarray(self._between(rough.astype(np.float32)) == 0)
-
-    def _choose(self, mean: NDArray, single: NDArray) -> NDArray:  # type: ignore[type-arg]
-        smooth = self._smooth if mean.ndim == 2 else self._smooth[..., None]
-        return np.where(smooth, mean, single)
-
-    def _between(self, values: NDArray) -> NDArray:  # type: ignore[type-arg]
-        """Bilinear at the new pixels' centres."""
-        return cv2.resize(values, (self.width, self.height), interpolation=cv2.INTER_LINEAR)
-
-    def _single(self, values: NDArray) -> NDArray:  # type: ignore[type-arg]
-        """The old pixel in which the new pixel's centre lies."""
-        return cv2.resize(values, (self.width, self.height), interpolation=cv2.INTER_NEAREST_EXACT)
+        return self._resampling.of(self._image) if self._resampling else self._image
 
 
 def _bends(inverse_depth: NDArray[np.float32]) -> NDArray[np.bool_]:

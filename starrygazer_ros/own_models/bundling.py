@@ -18,8 +18,9 @@ from starrygazer_ros.backends.names import FP32, ONNXRUNTIME
 from starrygazer_ros.backends.options import EngineOptions
 from starrygazer_ros.completion import DepthCompleter, ModelBundle
 from starrygazer_ros.completion.bundle import MANIFEST, SCHEMA
+from starrygazer_ros.own_models.errors import OwnModelError
 from starrygazer_ros.own_models.probing import Probe, probe
-from starrygazer_ros.own_models.wrapping import OwnModelError, read_network, wrap
+from starrygazer_ros.own_models.wrapping import read_network, wrap
 
 LARGEST_SIDE = 4096
 DEFAULT_PIXELS = 166_600  # about 476x350, what the accurate bundle's network sees

@@ -27,7 +27,7 @@ from starrygazer_ros.completion import DepthCompleter, ModelBundle
 from starrygazer_ros.completion.bundle import MANIFEST
 from starrygazer_ros.completion.pipelines import HostPipeline
 from starrygazer_ros.completion.stage_clock import StageClock
-from starrygazer_ros.own_models.wrapping import OwnModelError
+from starrygazer_ros.own_models.errors import OwnModelError
 
 FILE = "refinement.int8.onnx"
 MARGIN = 2.0  # by which another CPU may differ more from fp32 than this one

@@ -9,18 +9,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, compose, helper
 
-from starrygazer_ros.completion import CompletionError
 from starrygazer_ros.completion.errors import in_one_line
+from starrygazer_ros.own_models.errors import OwnModelError
 
 OLDEST_OPSET = 13
 SMALLEST_DEPTH = 1e-6  # of a network that gives depth; its inverse stays finite
 _PREFIX = "user_"
-
-
-class OwnModelError(CompletionError):
-    """A user's network cannot be used."""
-
-    cause = "own_model"
 
 
 @dataclass(frozen=True)

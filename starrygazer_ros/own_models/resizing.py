@@ -1,0 +1,71 @@
+"""A bundle that completes large images in fewer pixels, with the graphs of another."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from starrygazer_ros.completion import ModelBundle
+from starrygazer_ros.completion.bundle import MANIFEST
+from starrygazer_ros.own_models.errors import OwnModelError
+
+CARD = "MODEL_CARD.md"
+
+
+def resize(
+    bundle: ModelBundle,
+    folder: Path,
+    pixels: int,
+    mde_pixels: int | None = None,
+    version: str | None = None,
+) -> None:
+    """Write a copy of a bundle that works in another size.
+
+    Args:
+        bundle: verified.
+        folder: to make; must not exist. Its name is that of the new bundle.
+        pixels: larger images are completed in about so many and then enlarged.
+        mde_pixels: about how many the monocular network sees; as before by default.
+        version: of the new bundle; as before by default.
+
+    Raises:
+        OwnModelError: the folder exists, or ``pixels`` are fewer than the refinement takes.
+    """
+    if folder.exists():
+        raise OwnModelError(f"{folder} exists: choose another name, or remove it")
+    least = bundle.refinement.minimum**2
+    if pixels < least:
+        raise OwnModelError(f"bundle '{bundle.name}' takes images of {least} pixels and more only")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".resizing-") as made:
+        partial = Path(made) / folder.name
+        shutil.copytree(bundle.path, partial)
+        manifest = yaml.safe_load((partial / MANIFEST).read_text(encoding="utf-8"))
+        manifest["name"] = folder.name
+        manifest["version"] = version or bundle.version
+        manifest["refinement"]["pixels"] = pixels
+        manifest["mde"]["pixels"] = mde_pixels or bundle.mde_pixels
+        card = _card(bundle, folder.name, manifest)
+        (partial / CARD).write_text(card, encoding="utf-8")
+        manifest["files"][CARD] = hashlib.sha256(card.encode()).hexdigest()
+        (partial / MANIFEST).write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
+        ModelBundle.load(partial)
+        partial.rename(folder)
+
+
+def _card(bundle: ModelBundle, name: str, manifest: dict[str, Any]) -> str:
+    """The card of the source under another title, with what is different."""
+    card = (bundle.path / CARD).read_text(encoding="utf-8")
+    _, _, rest = card.partition("\n")
+    pixels, mde_pixels = (manifest[graph]["pixels"] for graph in ("refinement", "mde"))
+    return (
+        f"# Model card: {name} {manifest['version']}\n\n## Working size\n\nThe graphs are those of "
+        f"{bundle.name} {bundle.version}, unchanged. Images of more than {pixels} pixels are "
+        f"completed in about so many, and the depth is enlarged; the MDE sees about {mde_pixels}. "
+        f"What is said below, scores above all, is of {bundle.name}.\n{rest}"
+    )

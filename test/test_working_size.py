@@ -1,0 +1,164 @@
+"""Large images completed in fewer pixels: the same scene, in the size of the image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import yaml
+
+from starrygazer_ros.cli import main
+from starrygazer_ros.completion import DepthCompleter, ModelBundle, SharedEngines
+from starrygazer_ros.completion.errors import BundleManifestError
+from starrygazer_ros.completion.pipelines import Prediction
+from starrygazer_ros.completion.stage_clock import StageClock
+from starrygazer_ros.completion.working_size import (
+    SmallerPipeline,
+    nearest_in_cells,
+    returned_to,
+)
+from starrygazer_ros.demo.photographs import motorcycle
+from starrygazer_ros.demo.scan_lines import scan_lines
+
+HEIGHT, WIDTH = 120, 200
+
+
+class Inner:
+    """Two flat surfaces side by side; remembers what it was given."""
+
+    description = "inner"
+
+    def run(self, image, sparse_depth, clock, relative_depth=True):
+        self.image, self.sparse_depth = image, sparse_depth
+        depth = np.full(sparse_depth.shape, 2, np.float32)
+        depth[:, depth.shape[1] // 2 :] = 6
+        clock.lap("inner")
+        return Prediction(depth, depth / 10, depth if relative_depth else None)
+
+
+def image() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+
+
+def sparse_depth(left: float = 2.0, right: float = 6.0) -> np.ndarray:
+    depth = np.zeros((HEIGHT, WIDTH), np.float32)
+    depth[4::8, : WIDTH // 2], depth[4::8, WIDTH // 2 :] = left, right
+    return depth
+
+
+def run(pixels: int, depth: np.ndarray, minimum: int = 1) -> tuple[Prediction, Inner, StageClock]:
+    inner, clock = Inner(), StageClock()
+    return SmallerPipeline(inner, pixels, minimum).run(image(), depth, clock), inner, clock
+
+
+def test_the_engines_see_about_so_many_pixels_and_the_result_has_all() -> None:
+    found, inner, clock = run(6000, sparse_depth())
+    assert inner.image.shape == (60, 100, 3)
+    assert inner.sparse_depth.shape == (60, 100)
+    for values in (found.depth, found.confidence, found.relative_depth):
+        assert values.shape == (HEIGHT, WIDTH)
+        assert values.dtype == np.float32
+    assert list(clock.timings("")) == ["shrink", "inner", "enlarge", "total"]
+
+
+def test_no_depth_arises_between_two_surfaces() -> None:
+    found, _, _ = run(3000, sparse_depth())
+    surface = np.where(found.depth < 4, 2, 6)
+    assert found.depth == pytest.approx(surface, rel=0.01)
+
+
+def test_small_images_are_left_as_they_are() -> None:
+    _, inner, clock = run(HEIGHT * WIDTH, sparse_depth())
+    assert inner.image.shape == (HEIGHT, WIDTH, 3)
+    assert list(clock.timings("")) == ["inner", "total"]
+
+
+def test_no_side_is_shorter_than_the_engines_take() -> None:
+    _, inner, _ = run(1000, sparse_depth(), minimum=50)
+    assert inner.image.shape[:2] == (50, 50)
+
+
+def test_of_several_measurements_in_a_cell_the_nearest_is_kept() -> None:
+    depth = np.zeros((4, 6), np.float32)
+    depth[0, 0], depth[1, 1], depth[3, 5] = 5, 3, 7
+    assert nearest_in_cells(depth, 2, 3).tolist() == [[3, 0, 0], [0, 0, 7]]
+
+
+def test_depth_goes_back_to_the_measurements_but_not_to_those_beyond_an_edge() -> None:
+    depth = np.full((40, 40), 4, np.float32)
+    measured = np.zeros_like(depth)
+    measured[10, 10], measured[30, 30] = 4.2, 8
+    returned = returned_to(measured, depth, cell=3)
+    assert returned[10, 10] == pytest.approx(4.2, rel=0.02)
+    assert 4 < returned[10, 11] < returned[10, 10]
+    assert returned[10, 16] == 4
+    assert returned[30, 30] == pytest.approx(4, rel=0.05)
+
+
+def test_unknown_depth_stays_unknown() -> None:
+    depth = np.full((40, 40), np.nan, np.float32)
+    measured = np.zeros_like(depth)
+    measured[10, 10] = 4
+    assert np.isnan(returned_to(measured, depth, cell=3)).all()
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """The default bundle in a working size, made as a user makes it."""
+    folder = tmp_path_factory.mktemp("models") / "small"
+    assert main(["models", "resize", "default", str(folder), "--pixels", "30000"]) == 0
+    return folder
+
+
+def test_a_bundle_says_in_how_many_pixels_it_works(small, capsys) -> None:
+    bundle, source = ModelBundle.load(small), ModelBundle.load("default")
+    assert (bundle.name, bundle.working_pixels, bundle.mde_pixels) == ("small", 30000, 65536)
+    assert bundle.refinement.sha256 == source.refinement.sha256
+    assert source.working_pixels is None
+    assert main(["models", "resize", "default", str(small), "--pixels", "30000"]) == 2
+    assert "exists: choose another name" in capsys.readouterr().err
+    assert main(["models", "resize", "default", f"{small}er", "--pixels", "100"]) == 2
+    assert "takes images of 2401 pixels and more only" in capsys.readouterr().err
+
+
+def test_it_completes_a_photograph_nearly_as_well(small) -> None:
+    scene = motorcycle()
+    points = scan_lines(scene.depth, 16, scene.intrinsics)
+    known = scene.depth > 0
+    errors = []
+    for name in ("default", small):
+        result = DepthCompleter.from_bundle(name, "onnxruntime").complete(scene.image, points)
+        assert result.depth.shape == scene.depth.shape
+        errors.append(np.sqrt(np.mean((result.depth[known] - scene.depth[known]) ** 2)))
+    assert errors[0] < errors[1] < 1.3 * errors[0]
+
+
+def test_bundles_of_the_same_graphs_in_two_sizes_do_not_share_engines(small) -> None:
+    shared = SharedEngines()
+    completers = [
+        DepthCompleter.from_bundle(name, "onnxruntime", shared=shared)
+        for name in ("default", small, small)
+    ]
+    assert len(shared) == 2
+    assert completers[1].pipeline is completers[2].pipeline
+
+
+def test_a_wrong_number_of_pixels_is_refused(small) -> None:
+    path = small / "manifest.yaml"
+    before = path.read_text(encoding="utf-8")
+    manifest = yaml.safe_load(before)
+    manifest["refinement"]["pixels"] = 0
+    path.write_text(yaml.safe_dump(manifest), encoding="utf-8")
+    with pytest.raises(BundleManifestError, match="0 is not positive"):
+        ModelBundle.load(small)
+    path.write_text(before, encoding="utf-8")
+
+
+def test_a_bundle_can_be_given_another_size_in_memory() -> None:
+    bundle = replace(ModelBundle.load("default"), working_pixels=20000)
+    result = DepthCompleter(bundle, "onnxruntime").complete(
+        np.zeros((200, 400, 3), np.uint8), np.full((200, 400), 3, np.float32)
+    )
+    assert result.depth == pytest.approx(3, rel=0.02)
+    assert {"shrink", "enlarge"} < set(result.timings)
