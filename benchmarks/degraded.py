@@ -85,7 +85,7 @@ class _Frame:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the tables; 1 if a criterion is missed, 2 if nothing can be measured."""
+    """Print the table; 1 if a criterion is missed, 2 if nothing can be measured."""
     options = _parser().parse_args(arguments)
     every = {case.name: case for case in cases(options.data)}
     chosen = [(every[name], frames) for name, frames in CASES.items() if name in every]
@@ -102,8 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
     except CompletionError as error:
         print(f"degraded: {error}", file=sys.stderr)
         return 2
-    for fault in FAULTS:
-        print(table(fault.name, [row for row in rows if row.fault == fault.name]))
+    print(summary(rows))
     if options.json:
         text = json.dumps([asdict(row) for row in rows], indent=2)
         options.json.write_text(f"{text}\n", encoding="utf-8")
@@ -253,21 +252,35 @@ def criteria(rows: Sequence[Degraded]) -> Iterator[tuple[str, bool]]:
             yield f"{case}, {fault.name}: {WRONG} times the error or more, {told}", not silent
 
 
-def table(fault: str, rows: Sequence[Degraded]) -> str:
-    """Amounts by rows, as Markdown."""
+def summary(rows: Sequence[Degraded]) -> str:
+    """A line for each fault and case, as Markdown; all amounts are in the JSON and the plots."""
     lines = [
-        f"\n**{fault}**\n",
-        "| data | amount | RMSE over clean | confidence | on the pixels that became worse "
-        "| these | warned | of |",
-        "|---|---|---|---|---|---|---|---|",
+        "| fault, amounts | data | RMSE over clean at each | confidence where it became worse "
+        "| wrong from | warned from | of |",
+        "|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
-        worse = f"{row.confidence_worse:+.2f}" if np.isfinite(row.confidence_worse) else "-"
-        lines.append(
-            f"| {row.case} | {row.amount} | {row.rmse:.2f} | {row.confidence:+.2f} | {worse} "
-            f"| {row.worse:.1%} | {row.warned:.0%} | {', '.join(row.causes) or '-'} |"
-        )
+    for fault in FAULTS:
+        for case in dict.fromkeys(row.case for row in rows):
+            own = [row for row in rows if (row.fault, row.case) == (fault.name, case)]
+            amounts = ", ".join(str(row.amount) for row in own)
+            errors = ", ".join(f"{row.rmse:.2f}" for row in own)
+            changes = ", ".join(_signed(row.confidence_worse) for row in own)
+            wrong = _first(row.amount for row in own if row.rmse >= WRONG)
+            warned = _first(row.amount for row in own if row.warned >= WARNED)
+            causes = dict.fromkeys(cause for row in own for cause in row.causes)
+            lines.append(
+                f"| {fault.name}: {amounts} | {case} | {errors} | {changes} | {wrong} | {warned} "
+                f"| {', '.join(causes) or '-'} |"
+            )
     return "\n".join(lines)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}" if np.isfinite(value) else "-"
+
+
+def _first(amounts: Iterator[float | str]) -> float | str:
+    return next(amounts, "-")
 
 
 if __name__ == "__main__":
