@@ -100,10 +100,11 @@ print(*completer.backend_warnings, sep="\\n")
 
 @pytest.mark.skipif(not can_make_disks(), reason=NO_NAMESPACES)
 @pytest.mark.parametrize(
-    ("options", "reason"), [("size=4k", "no room"), ("ro", "Read-only file system")]
+    ("options", "reason", "kept"),
+    [("size=4k", "no room", 1), ("ro", "Read-only file system", 0)],  # one of the two is tiny
 )
 def test_a_full_or_read_only_cache_is_warned_of_once_and_depth_is_there(
-    tiny_bundle, tmp_path, options, reason
+    tiny_bundle, tmp_path, options, reason, kept
 ):
     with Disk(tmp_path, options) as disk:
         command = ("-c", COMPLETE, str(tiny_bundle))
@@ -111,7 +112,7 @@ def test_a_full_or_read_only_cache_is_warned_of_once_and_depth_is_there(
         assert broken.returncode == 0, broken.stderr
         assert broken.stdout.count("compiled models cannot be kept in") == 1
         assert f"({reason}): each start compiles them anew" in broken.stdout
-        assert disk.files() == []
+        assert len(disk.files()) == kept
         disk.make_room()
         for _ in range(2):  # written, then read
             mended = disk.python(*command, XDG_CACHE_HOME=str(tmp_path))
