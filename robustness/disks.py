@@ -72,6 +72,11 @@ class Disk:
         """As if somebody had cleaned up, or mounted it to be written."""
         self._remount(f"rw,{_ROOMY}")
 
+    def fill(self) -> None:
+        """Leave no room, not for a byte."""
+        filling = ["dd", "if=/dev/zero", f"of={self.folder}/fill", "bs=4k"]
+        subprocess.run([*self._enter, *filling], capture_output=True, check=False)
+
     def freeze(self) -> None:
         """Nobody may write any more."""
         self._remount("ro")
