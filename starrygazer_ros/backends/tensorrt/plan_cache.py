@@ -16,6 +16,7 @@ from typing import Any
 
 SCHEMA = 1
 LARGEST_CACHE = 4 << 30  # bytes
+CANNOT_KEEP = "plans cannot be kept"  # how each PlanCache.problem begins
 _PLAN, _SIDECAR, _QUARANTINE = ".plan", ".json", ".bad"
 
 
@@ -229,7 +230,7 @@ def _write(path: Path, content: bytes) -> None:
 
 def _cannot_keep(folder: Path, error: OSError) -> str:
     return (
-        f"plans cannot be kept in {folder} ({error.strerror or error}): each start builds them "
+        f"{CANNOT_KEEP} in {folder} ({error.strerror or error}): each start builds them "
         "anew, for seconds to minutes; make room there, or set XDG_CACHE_HOME to a folder that "
         "can be written"
     )
