@@ -207,10 +207,13 @@ def inject(name: str, folder: Path, bundle: Path, seconds: float) -> Outcome:
     if name in disk_faults.FAULTS:
         return disk_faults.inject(name, folder, bundle)
     outcome = Outcome(name)
-    # The stamps of the harness are years old.
-    parameters = {**PARAMETERS, "threads": 1, "diagnostics.max_stamp_age": 0.0}
-    if name not in MODELS:  # OpenVINO would not fail where the troubled one is to
-        parameters |= {"watchdog.timeout": WATCHDOG, "backend": "onnxruntime"}
+    parameters = {
+        **PARAMETERS,
+        "backend": "onnxruntime",  # OpenVINO would not fail where the troubled model is to
+        "threads": 1,
+        "diagnostics.max_stamp_age": 0.0,  # the stamps of the harness are years old
+        "watchdog.timeout": WATCHDOG if name not in MODELS else 30.0,
+    }
     try:
         if name == KILLED:
             with running(parameters, folder, str(bundle)) as (process, peer):
