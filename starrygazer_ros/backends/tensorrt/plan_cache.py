@@ -9,7 +9,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,7 +169,11 @@ class PlanCache:
         for left in self.folder.glob(f"{key}.*.tmp"):  # by processes that were killed
             left.unlink(missing_ok=True)
         _write(path, plan)
-        _write(sidecar, json.dumps(about, indent=2).encode())
+        try:
+            _write(sidecar, json.dumps(about, indent=2).encode())
+        except OSError:  # without it the plan would be taken for one that was changed
+            path.unlink()
+            raise
         self._bad.discard(key)
         self._trim(key)
 
@@ -208,13 +212,9 @@ def _locked(path: Path) -> Iterator[None]:
 
     Where it cannot be made nobody can keep a plan, and there is nothing to wait for.
     """
-    try:
-        file = path.open("w")
-    except OSError:
-        yield
-        return
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with ExitStack() as held:
+        with suppress(OSError):
+            fcntl.flock(held.enter_context(path.open("w")), fcntl.LOCK_EX)
         yield
 
 
