@@ -48,7 +48,7 @@ demo: $(READY)
 	@$(VENV)/bin/python -m demo $(DEMO)
 
 # Its name before Kilted.
-node: export $(if $(filter jazzy,$(ROS)),FASTRTPS,FASTDDS)_DEFAULT_PROFILES_FILE ?= $(CURDIR)/config/fastdds_large_images.xml
+node faults: export $(if $(filter jazzy,$(ROS)),FASTRTPS,FASTDDS)_DEFAULT_PROFILES_FILE ?= $(CURDIR)/config/fastdds_large_images.xml
 node: $(READY)
 	@$(VENV)/bin/python -m starrygazer_ros.nodes.completion_node $(NODE)
 

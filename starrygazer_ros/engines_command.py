@@ -11,7 +11,7 @@ from starrygazer_ros.backends.names import AUTO, FP16, FP32, TENSORRT, TENSORRT_
 from starrygazer_ros.backends.options import EngineOptions
 from starrygazer_ros.backends.tensorrt.building import MEBIBYTE
 from starrygazer_ros.completion import BackendUnavailableError, DepthCompleter
-from starrygazer_ros.console import EXIT_OK, positive_integer, say
+from starrygazer_ros.console import EXIT_OK, EXIT_SICK, positive_integer, say
 
 _BACKENDS = (TENSORRT, TENSORRT_RTX)
 
@@ -76,7 +76,10 @@ def _build(options: argparse.Namespace) -> int:
         f"ready: {completer.backend_description}; self-check differs by "
         f"{completer.self_check():.1e}"
     )
-    return EXIT_OK
+    from starrygazer_ros.backends.tensorrt.plan_cache import CANNOT_KEEP  # needs fcntl
+
+    in_vain = any(warning.startswith(CANNOT_KEEP) for warning in completer.backend_warnings)
+    return EXIT_SICK if in_vain else EXIT_OK
 
 
 def _clean(_options: argparse.Namespace) -> int:

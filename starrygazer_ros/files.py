@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -113,11 +114,9 @@ def write_npy(path: Path, values: NDArray[np.float32]) -> None:
     Raises:
         FileError: the file cannot be written.
     """
-    try:
-        with path.open("wb") as file:
-            np.save(file, values.astype(np.float32), allow_pickle=False)
-    except OSError as error:
-        raise _unwritable(path, error) from error
+    content = BytesIO()  # NumPy tells no reason when it writes to a full disk itself
+    np.save(content, values.astype(np.float32), allow_pickle=False)
+    _write(path, content.getvalue())
 
 
 def write_image(path: Path, image: NDArray[np.uint8]) -> None:
@@ -213,11 +212,12 @@ def _encode(path: Path, array: NDArray) -> None:  # type: ignore[type-arg]
 
 
 def _write(path: Path, content: bytes) -> None:
+    begun = False
     try:
-        path.write_bytes(content)
+        with path.open("wb") as file:
+            begun = True
+            file.write(content)
     except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> FileError:
-    return FileError(f"{path} cannot be written: {error.strerror}")
+        if begun and path.is_file():  # half of it, which nobody shall take for the whole
+            path.unlink()
+        raise FileError(f"{path} cannot be written: {error.strerror}") from error

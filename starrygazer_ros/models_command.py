@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -145,22 +146,38 @@ def _packages_needed() -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def _told_if_unwritable(folder: Path) -> Iterator[None]:
+    """What goes wrong while a bundle is made is told in one line; nothing of it is left."""
+    try:
+        yield
+    except CompletionError:  # some of which are errors of the system, too
+        raise
+    except OSError as error:
+        reason = error.strerror
+        if isinstance(error, shutil.Error):  # of a copied folder: the first of many files
+            reason = error.args[0][0][2]
+        raise ModelsCommandError(f"{folder} cannot be made: {reason or error}") from error
+
+
 def _add(options: argparse.Namespace) -> int:
     if Path(options.name).name != options.name or options.name.startswith("."):
         raise ModelsCommandError(f"{options.name} is no name: choose one without slashes")
     with _packages_needed():
         from starrygazer_ros.own_models.bundling import add_model
     image, sparse_depth = _sample(options)
-    added = add_model(
-        options.name,
-        options.mde,
-        options.output or user_models() / options.name,
-        image,
-        sparse_depth,
-        options.refinement,
-        options.mde_output,
-        options.pixels,
-    )
+    folder = options.output or user_models() / options.name
+    with _told_if_unwritable(folder):
+        added = add_model(
+            options.name,
+            options.mde,
+            folder,
+            image,
+            sparse_depth,
+            options.refinement,
+            options.mde_output,
+            options.pixels,
+        )
     found = added.probe
     gives = "depth" if found.gives_depth else "inverse depth"
     print(
@@ -186,7 +203,9 @@ def _quantize(options: argparse.Namespace) -> int:
         (read_image(image), _read_sparse_depth(sparse, options.depth_scale))
         for image, sparse in pairs
     )
-    made = quantize(ModelBundle.load(options.bundle), frames, options.frames.name, options.folder)
+    bundle = ModelBundle.load(options.bundle)
+    with _told_if_unwritable(options.folder):
+        made = quantize(bundle, frames, options.frames.name, options.folder)
     print(
         f"calibrated on {made.frames} frames; on the golden input the depth differs from fp32 by "
         f"{made.difference:.1%} at most -> {made.folder}, with precision:=int8"

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from starrygazer_ros.backends.cache_folder import cache_folder
-from starrygazer_ros.backends.tensorrt.plan_cache import PlanCache
+from starrygazer_ros.backends.tensorrt.plan_cache import NoPlanCache, PlanCache
 from starrygazer_ros.cli import main
+from starrygazer_ros.completion import DepthCompleter
 
 
 @pytest.fixture
@@ -44,6 +47,18 @@ def test_without_tensorrt_there_is_nothing_to_build_and_it_says_why(cache, capsy
         assert "tensorrt cannot be imported" in capsys.readouterr().err
     else:
         pytest.skip("TensorRT is installed")
+
+
+@pytest.mark.parametrize(("error", "code"), [(None, 0), (OSError(28, "No space left"), 1)])
+def test_plans_that_cannot_be_kept_were_built_in_vain(tmp_path, monkeypatch, capsys, error, code):
+    built = SimpleNamespace(
+        backend_warnings=(NoPlanCache(tmp_path, error).problem,) if error else ("fp16 is wrong",),
+        backend_description="tensorrt 10.3.0",
+        self_check=lambda: 0.0,
+    )
+    monkeypatch.setattr(DepthCompleter, "from_bundle", lambda *_, **__: built)
+    assert main(["engines", "build"]) == code
+    assert capsys.readouterr().err.startswith("starrygazer: warning: ")
 
 
 @pytest.mark.parametrize("size", ["0", "-5", "wide"])

@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("openvino", reason="see make test-gpu-code")
 
 from bundles import expected_depth
+from robustness.disks import NO_NAMESPACES, Disk, can_make_disks
 from starrygazer_ros.backends import load_engine
 from starrygazer_ros.backends.options import EngineOptions
 from starrygazer_ros.completion import BackendUnavailableError, DepthCompleter
@@ -85,3 +86,35 @@ def test_a_precision_that_a_cpu_does_not_have_is_refused(tiny_bundle, precision)
 def test_a_graph_that_it_cannot_read_is_named():
     with pytest.raises(BackendUnavailableError, match=r"OpenVINO cannot load .*bad\.onnx"):
         load_engine(b"no graph", "bad.onnx", "openvino", 1)
+
+
+COMPLETE = """
+import sys
+from starrygazer_ros.completion import DepthCompleter
+
+completer = DepthCompleter.from_bundle(sys.argv[1], "openvino", 1)
+completer.self_check()
+print(*completer.backend_warnings, sep="\\n")
+"""
+
+
+@pytest.mark.skipif(not can_make_disks(), reason=NO_NAMESPACES)
+@pytest.mark.parametrize(
+    ("options", "reason", "kept"),
+    [("size=4k", "no room", 1), ("ro", "Read-only file system", 0)],  # one of the two is tiny
+)
+def test_a_full_or_read_only_cache_is_warned_of_once_and_depth_is_there(
+    tiny_bundle, tmp_path, options, reason, kept
+):
+    with Disk(tmp_path, options) as disk:
+        command = ("-c", COMPLETE, str(tiny_bundle))
+        broken = disk.python(*command, XDG_CACHE_HOME=str(tmp_path))
+        assert broken.returncode == 0, broken.stderr
+        assert broken.stdout.count("compiled models cannot be kept in") == 1
+        assert f"({reason}): each start compiles them anew" in broken.stdout
+        assert len(disk.files()) == kept
+        disk.make_room()
+        for _ in range(2):  # written, then read
+            mended = disk.python(*command, XDG_CACHE_HOME=str(tmp_path))
+            assert (mended.returncode, mended.stdout) == (0, "\n"), mended.stderr
+            assert len(disk.files()) == 2

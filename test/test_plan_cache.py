@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -82,6 +83,27 @@ def test_everything_can_be_removed(cache):
     cache.get_or_build("key", {}, lambda: b"plan")
     assert cache.clean() == 1
     assert list(cache.folder.iterdir()) == []
+
+
+def test_a_plan_without_room_for_its_sidecar_is_not_kept(cache, monkeypatch):
+    whole = Path.write_bytes
+
+    def write(path, content):
+        if ".json" in path.name:
+            whole(path, b"ha")
+            raise OSError(28, "No space left on device")
+        return whole(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+    assert cache.get_or_build("key", {}, lambda: b"plan") == b"plan"
+    assert "No space left on device" in cache.problem
+    assert [path.name for path in cache.folder.iterdir()] == ["key.lock"]
+
+
+def test_what_a_killed_build_left_is_removed_by_the_next(cache):
+    (cache.folder / "key.plan.123.tmp").write_bytes(b"half")
+    cache.get_or_build("key", {}, lambda: b"plan")
+    assert sorted(path.suffix for path in cache.folder.iterdir()) == [".json", ".lock", ".plan"]
 
 
 def test_is_for_its_owner_alone(cache):

@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -21,6 +22,7 @@ pytest.importorskip("filelock", reason="needed by the cache of plans")
 from fake_tensorrt import FakeTensorRt, HostDevice
 
 from bundles import expected_depth
+from starrygazer_ros.backends.cache_folder import cache_folder
 from starrygazer_ros.backends.options import EngineOptions
 from starrygazer_ros.backends.tensorrt.building import BuildError
 from starrygazer_ros.backends.tensorrt.loading import load_pipeline
@@ -269,8 +271,10 @@ def test_without_a_driver_it_says_so_in_words(bundle, cache):
 
 
 def test_a_graph_that_tensorrt_cannot_read_is_named(bundle, cache, tmp_path):
-    (tmp_path / "bad.onnx").write_bytes(b"no graph")
-    bad = replace(bundle, mde=replace(bundle.mde, path=tmp_path / "bad.onnx"))
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(b"no graph")
+    sha256 = hashlib.sha256(b"no graph").hexdigest()
+    bad = replace(bundle, mde=replace(bundle.mde, path=path, sha256=sha256))
     with pytest.raises(BuildError, match=r"tiny mde.*UNSUPPORTED_NODE"):
         load(bad, cache)
 
@@ -312,3 +316,30 @@ def test_of_two_processes_one_builds(bundle, tmp_path):
         process.join()
     assert sum(builds) == 2
     assert len(PlanCache(tmp_path / "plans").plans()) == 2
+
+
+def test_a_cache_that_cannot_keep_plans_is_warned_of_and_depth_is_there(bundle, cache, monkeypatch):
+    monkeypatch.setattr(Path, "write_bytes", no_room)
+    trt = FakeTensorRt()
+    for builds in (2, 4):
+        loaded, _ = load(bundle, cache, trt)
+        assert len(trt.builds) == builds
+        (warning,) = loaded.warnings
+        assert "(No space left on device): each start builds them anew" in warning
+        assert loaded.pipeline.run(*pair(), StageClock()).depth.shape == (48, 64)
+    assert not list(cache.folder.glob("*.tmp"))
+
+
+def test_a_cache_that_others_may_change_is_not_used(bundle, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = cache_folder("tensorrt")
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    loaded, _ = load(bundle, None)
+    (warning,) = loaded.warnings
+    assert "chmod go-w" in warning
+    assert not list(folder.iterdir())
+
+
+def no_room(*_):
+    raise OSError(28, "No space left on device")

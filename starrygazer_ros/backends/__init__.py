@@ -21,6 +21,7 @@ from starrygazer_ros.backends.names import (
     TENSORRT,
     TENSORRT_RTX,
 )
+from starrygazer_ros.backends.options import Say, say_nothing
 from starrygazer_ros.completion.errors import BackendUnavailableError
 
 __all__ = [
@@ -64,7 +65,12 @@ class Engine(Protocol):
 
 
 def load_engine(
-    graph: bytes, name: str, backend: str, threads: int, precision: str = AUTO
+    graph: bytes,
+    name: str,
+    backend: str,
+    threads: int,
+    precision: str = AUTO,
+    warn: Say = say_nothing,
 ) -> Engine:
     """Load one ONNX graph for the CPU.
 
@@ -75,6 +81,7 @@ def load_engine(
         backend: ``onnxruntime`` or ``openvino``.
         threads: CPU threads of one inference.
         precision: one of ``PRECISIONS``; ``auto`` is ``fp32``.
+        warn: is told what is wrong although it runs, a sentence each.
 
     Raises:
         BackendUnavailableError: another back end, or it cannot run here.
@@ -91,7 +98,8 @@ def load_engine(
     if backend == OPENVINO:
         from starrygazer_ros.backends.openvino import OpenVinoEngine
 
-        return OpenVinoEngine(graph, name, threads, FP32 if precision == AUTO else precision)
+        exact = FP32 if precision == AUTO else precision
+        return OpenVinoEngine(graph, name, threads, exact, warn)
     raise BackendUnavailableError(
         f"no back end '{backend}' runs a graph on the CPU: choose {OPENVINO} or {ONNXRUNTIME}"
     )

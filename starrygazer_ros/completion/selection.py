@@ -99,23 +99,26 @@ def _load(
             return _on_host(bundle, backend, threads, INT8)
         except (BackendUnavailableError, InferenceError, SelfCheckError) as error:
             exact = _on_host(bundle, backend, threads, FP32)
-            return replace(exact, warnings=(f"{backend} runs in fp32, not in int8: {error}",))
+            not_int8 = f"{backend} runs in fp32, not in int8: {error}"
+            return replace(exact, warnings=(not_int8, *exact.warnings))
     return _on_host(bundle, backend, threads, options.precision)
 
 
 def _on_host(bundle: ModelBundle, backend: str, threads: int, precision: str) -> Selection:
     if precision == INT8:
         bundle = _in_int8(bundle)
-    pipeline = HostPipeline(
-        bundle,
-        *(
-            backends.load_engine(graph.read(), str(graph.path), backend, threads, precision)
-            for graph in (bundle.mde, bundle.refinement)
-        ),
+    warnings: list[str] = []
+    mde, refinement = (
+        backends.load_engine(
+            graph.read(), str(graph.path), backend, threads, precision, warnings.append
+        )
+        for graph in (bundle.mde, bundle.refinement)
     )
+    pipeline = HostPipeline(bundle, mde, refinement)
     if backend != ONNXRUNTIME or precision == INT8:  # else the one that made the golden output
         self_check(pipeline, bundle)
-    return Selection(pipeline, bundle)
+    # Each once, although there are two engines.
+    return Selection(pipeline, bundle, warnings=tuple(dict.fromkeys(warnings)))
 
 
 def _in_int8(bundle: ModelBundle) -> ModelBundle:

@@ -7,14 +7,19 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryFile
 
 import rclpy
 from rclpy.exceptions import NameValidationException, ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.logging import get_logging_directory
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from starrygazer_ros.nodes.managed import ManagedNode
+
+_NO_LOG_FILES = "--disable-external-lib-logs"  # ROS's name
 
 
 def run(makers: Iterable[Callable[[], ManagedNode]], stop: threading.Event) -> int:
@@ -28,7 +33,7 @@ def run(makers: Iterable[Callable[[], ManagedNode]], stop: threading.Event) -> i
         Exit code of the process: 0 when told to stop, 1 if a name or parameter is refused or a
         callback raised.
     """
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    rclpy.init(args=_arguments(), signal_handler_options=SignalHandlerOptions.NO)
     try:
         with ExitStack() as stack:
             nodes = []
@@ -43,6 +48,23 @@ def run(makers: Iterable[Callable[[], ManagedNode]], stop: threading.Event) -> i
             return _spin_until(stop, nodes)
     finally:
         rclpy.try_shutdown()
+
+
+def _arguments() -> list[str]:
+    """Of the process, without log files where they cannot be written: ROS would refuse to start."""
+    try:
+        folder = Path(get_logging_directory())
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return sys.argv
+    except (OSError, RuntimeError) as error:
+        if _NO_LOG_FILES not in sys.argv:
+            print(
+                f"no log files are written ({error}): make room, or set ROS_LOG_DIR to a folder "
+                "that can be written",
+                file=sys.stderr,
+            )
+        return [*sys.argv, "--ros-args", _NO_LOG_FILES]
 
 
 def _refuse_namesakes(nodes: list[ManagedNode]) -> None:

@@ -30,6 +30,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 TIMEOUT = 30.0  # s; discovery alone takes up to 3 s, on a busy machine longer
 RETRY_AFTER = 3.0  # s
 WIDTH, HEIGHT = 96, 64
+PERIOD = 10**8  # ns, between stamps
 FRAME = "camera_optical_frame"
 NODE = "completion_node"
 COMMAND = (sys.executable, "-m", "starrygazer_ros.nodes.completion_node")
@@ -174,20 +175,22 @@ class Peer:
         wait_for(lambda: all(self.node.count_publishers(t) for t in topics), "publishers")
 
     def new_stamp(self) -> int:
-        """A stamp 0.1 s after the last one, in nanoseconds."""
-        self._stamp += 10**8
+        """A stamp ``PERIOD`` after the last one, in nanoseconds."""
+        self._stamp += PERIOD
         return self._stamp
 
     def shift_stamps(self, nanoseconds: int) -> None:
         """Let the next stamps jump."""
         self._stamp += nanoseconds
 
-    def send_camera_info(self, stamp: int, focal: float = 80.0) -> None:
+    def send_camera_info(
+        self, stamp: int, focal: float = 80.0, width: int = WIDTH, height: int = HEIGHT
+    ) -> None:
         """Publish a calibration."""
-        info = CameraInfo(height=HEIGHT, width=WIDTH, distortion_model="plumb_bob")
+        info = CameraInfo(height=height, width=width, distortion_model="plumb_bob")
         _stamp(info, stamp)
-        info.k = [focal, 0.0, WIDTH / 2, 0.0, focal, HEIGHT / 2, 0.0, 0.0, 1.0]
-        info.p = [focal, 0.0, WIDTH / 2, 0.0, 0.0, focal, HEIGHT / 2, 0.0, 0.0, 0.0, 1.0, 0.0]
+        info.k = [focal, 0.0, width / 2, 0.0, focal, height / 2, 0.0, 0.0, 1.0]
+        info.p = [focal, 0.0, width / 2, 0.0, 0.0, focal, height / 2, 0.0, 0.0, 0.0, 1.0, 0.0]
         self._camera_info.publish(info)
 
     def send_pair(self, image: Image, sparse_depth: Image, stamp: int) -> None:
@@ -236,7 +239,7 @@ class Peer:
     # Outputs
 
     def _find(self, topic: str, stamp: int) -> Any:
-        return next((m for m in self.received[topic] if _stamp_of(m) == stamp), None)
+        return next((m for m in self.received[topic] if stamp_of(m) == stamp), None)
 
     def diagnostics(self) -> tuple[DiagnosticStatus, dict[str, str]]:
         """A status that arrives from now on, and its values by key."""
@@ -320,5 +323,6 @@ def _stamp(message: Any, nanoseconds: int) -> None:
     message.header.frame_id = FRAME
 
 
-def _stamp_of(message: Any) -> int:
+def stamp_of(message: Any) -> int:
+    """Stamp of a message in nanoseconds."""
     return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from starrygazer_ros.backends.cache_folder import cache_folder
 from starrygazer_ros.backends.names import AUTO, FP16, FP32
 from starrygazer_ros.backends.options import EngineOptions, Say
@@ -9,7 +11,7 @@ from starrygazer_ros.backends.tensorrt.building import BuildOptions, InputShapes
 from starrygazer_ros.backends.tensorrt.device import Device
 from starrygazer_ros.backends.tensorrt.execution import PlanError, PlanRunner
 from starrygazer_ros.backends.tensorrt.pipeline import DevicePipeline
-from starrygazer_ros.backends.tensorrt.plan_cache import PlanCache, plan_key
+from starrygazer_ros.backends.tensorrt.plan_cache import NoPlanCache, PlanCache, plan_key
 from starrygazer_ros.backends.tensorrt.platform import Platform
 from starrygazer_ros.completion.bundle import EngineSpec, ModelBundle
 from starrygazer_ros.completion.errors import (
@@ -39,7 +41,8 @@ def load_pipeline(
 
     With the precision ``auto`` the graphs in fp16 are taken where the bundle has them, and those in
     fp32 where these compute something else: vision transformers in fp16 are known to be silently
-    wrong on TensorRT 10.3. TF32 is allowed in ``auto`` only, and not where fp16 was wrong.
+    wrong on TensorRT 10.3. TF32 is allowed in ``auto`` only, and not where fp16 was wrong. Plans
+    that cannot be kept are used all the same, and the selection warns of it.
 
     Args:
         bundle: a verified model bundle.
@@ -61,7 +64,15 @@ def load_pipeline(
             f"bundle '{bundle.name}' has no graphs in fp16: set precision to auto or fp32, or "
             "export it with --fp16 true"
         )
-    loader = _Loader(platform, options, say, cache or _user_cache(platform.trt.__name__))
+    used = cache or _user_cache(platform.trt.__name__)
+    selection = _select(bundle, precision, _Loader(platform, options, say, used))
+    if used.problem:
+        return replace(selection, warnings=(*selection.warnings, used.problem))
+    return selection
+
+
+def _select(bundle: ModelBundle, precision: str, loader: _Loader) -> Selection:
+    """The engines in the precision that is asked for, or for ``auto`` the best that is right."""
     if precision == FP32 or bundle.fp16 is None:
         pipeline, _ = loader.load(bundle, FP32, tf32=precision == AUTO)
         return Selection(pipeline, bundle)
@@ -77,19 +88,23 @@ def load_pipeline(
     return Selection(pipeline, bundle, warnings=(warning,))
 
 
-def _user_cache(name: str) -> PlanCache:
+def _user_cache(name: str) -> PlanCache | NoPlanCache:
     folder = cache_folder(name)
     try:
         return PlanCache(folder)
     except OSError as error:
-        raise BackendUnavailableError(f"plans cannot be kept in {folder}: {error}") from error
+        return NoPlanCache(folder, error)
 
 
 class _Loader:
     """Loads bundles with the same platform, options and cache."""
 
     def __init__(
-        self, platform: Platform, options: EngineOptions, say: Say, cache: PlanCache
+        self,
+        platform: Platform,
+        options: EngineOptions,
+        say: Say,
+        cache: PlanCache | NoPlanCache,
     ) -> None:
         self._platform = platform
         self._options = options

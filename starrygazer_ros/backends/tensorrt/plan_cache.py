@@ -9,13 +9,14 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 SCHEMA = 1
 LARGEST_CACHE = 4 << 30  # bytes
+CANNOT_KEEP = "plans cannot be kept"  # how each PlanCache.problem begins
 _PLAN, _SIDECAR, _QUARANTINE = ".plan", ".json", ".bad"
 
 
@@ -50,12 +51,36 @@ def plan_key(**depends_on: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+class NoPlanCache:
+    """In the place of a :class:`PlanCache` where none can be had: each plan is built.
+
+    Attributes:
+        problem: why, and what to do.
+    """
+
+    def __init__(self, folder: Path, error: OSError) -> None:
+        self.problem = _cannot_keep(folder, error)
+
+    def get_or_build(self, key: str, about: dict[str, Any], build: Callable[[], bytes]) -> bytes:
+        """A plan, always built."""
+        return build()
+
+    def quarantine(self, key: str, reason: str) -> None:
+        """Nothing is kept, so nothing is in the way."""
+
+
 class PlanCache:
     """A folder of plans, each with a sidecar of JSON; safe for several processes.
+
+    A disk that is full or read-only costs the time of a build at each start, and nothing else.
 
     Args:
         folder: made if it is missing, for its owner alone.
         largest: bytes of all plans together; those that were used longest ago leave.
+
+    Attributes:
+        folder: as given.
+        problem: why a plan could not be kept, and what to do; empty if all were.
 
     Raises:
         UnsafeFolderError: the folder belongs to somebody else, or others may write into it.
@@ -66,7 +91,9 @@ class PlanCache:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _require_own(folder)
         self.folder = folder
+        self.problem = ""
         self._largest = largest
+        self._bad: set[str] = set()  # where a read-only folder keeps them in their place
 
     def get_or_build(self, key: str, about: dict[str, Any], build: Callable[[], bytes]) -> bytes:
         """The plan of a key; one process builds it while others wait.
@@ -82,18 +109,25 @@ class PlanCache:
                 began = time.monotonic()
                 plan = build()
                 seconds = round(time.monotonic() - began, 1)
-                self._store(key, plan, {**about, "build_seconds": seconds})
+                try:
+                    self._store(key, plan, {**about, "build_seconds": seconds})
+                except OSError as error:
+                    self.problem = _cannot_keep(self.folder, error)
             return plan
 
     def quarantine(self, key: str, reason: str) -> None:
         """Put a plan that does not load, or computes nonsense, out of the way."""
         plan, sidecar = self._paths(key)
-        if sidecar.exists():
-            about = _read(sidecar)
-            _write(sidecar, json.dumps({**about, "quarantined": reason}, indent=2).encode())
-            os.replace(sidecar, sidecar.with_suffix(f"{_SIDECAR}{_QUARANTINE}"))
+        about = {**_read(sidecar), "quarantined": reason}
+        put_away = sidecar.with_suffix(f"{_SIDECAR}{_QUARANTINE}")
+        with suppress(OSError):  # a folder that is read-only
+            if plan.exists():
+                os.replace(plan, plan.with_suffix(f"{_PLAN}{_QUARANTINE}"))
+            if sidecar.exists():
+                os.replace(sidecar, put_away)
+                _write(put_away, json.dumps(about, indent=2).encode())  # last: a disk may be full
         if plan.exists():
-            os.replace(plan, plan.with_suffix(f"{_PLAN}{_QUARANTINE}"))
+            self._bad.add(key)
 
     def plans(self) -> list[CachedPlan]:
         """All plans, the one used last first."""
@@ -115,6 +149,8 @@ class PlanCache:
         return number
 
     def _load(self, key: str) -> bytes | None:
+        if key in self._bad:
+            return None
         plan, sidecar = self._paths(key)
         try:
             content = plan.read_bytes()
@@ -123,14 +159,22 @@ class PlanCache:
         if hashlib.sha256(content).hexdigest() != _read(sidecar).get("sha256"):
             self.quarantine(key, "the file was changed or cut off")
             return None
-        os.utime(plan)  # it was used
+        with suppress(OSError):  # a folder that is read-only
+            os.utime(plan)  # it was used
         return content
 
     def _store(self, key: str, plan: bytes, about: dict[str, Any]) -> None:
         path, sidecar = self._paths(key)
         about = {**about, "sha256": hashlib.sha256(plan).hexdigest(), "made": time.time()}
+        for left in self.folder.glob(f"{key}.*.tmp"):  # by processes that were killed
+            left.unlink(missing_ok=True)
         _write(path, plan)
-        _write(sidecar, json.dumps(about, indent=2).encode())
+        try:
+            _write(sidecar, json.dumps(about, indent=2).encode())
+        except OSError:  # without it the plan would be taken for one that was changed
+            path.unlink()
+            raise
+        self._bad.discard(key)
         self._trim(key)
 
     def _trim(self, keep: str) -> None:
@@ -164,13 +208,29 @@ def _require_own(folder: Path) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Wait for all other processes that hold the file; the system frees it when one dies."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    """Wait for all other processes that hold the file; the system frees it when one dies.
+
+    Where it cannot be made nobody can keep a plan, and there is nothing to wait for.
+    """
+    with ExitStack() as held:
+        with suppress(OSError):
+            fcntl.flock(held.enter_context(path.open("w")), fcntl.LOCK_EX)
         yield
 
 
 def _write(path: Path, content: bytes) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    except OSError:  # on a full disk half a plan is only in the way
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _cannot_keep(folder: Path, error: OSError) -> str:
+    return (
+        f"{CANNOT_KEEP} in {folder} ({error.strerror or error}): each start builds them "
+        "anew, for seconds to minutes; make room there, or set XDG_CACHE_HOME to a folder that "
+        "can be written"
+    )
