@@ -89,7 +89,11 @@ def main(arguments: list[str] | None = None) -> int:
         bundle = completer.bundle
         print(f"bundle {bundle.name} {bundle.version}, {completer.backend_description}")
         timings = [_measure(completer, name, options.frames) for name in SIZES]
-        node = None if options.without_node else _measure_node(options.bundle, options.frames)
+        node = None
+        if not options.without_node:
+            node = _measure_node(options.bundle, options.frames)
+            again = _measure(completer, next(iter(SIZES)), options.frames)
+            node["limit_ms"] = _between(timings[0].limit, again.limit)
     except (CompletionError, DemoError) as error:
         print(f"speed: {error}", file=sys.stderr)
         return 2
@@ -218,6 +222,11 @@ def _measure_node(bundle: str, frames: int) -> dict[str, Any]:
     }
 
 
+def _between(before: Duration | None, after: Duration | None) -> float | None:
+    """Median of the engine calls around a measurement: the machine's mood changes by the minute."""
+    return (before.p50 + after.p50) / 2 if before and after else None
+
+
 def _criteria(timings: list[Timing], node: dict[str, Any] | None) -> dict[str, bool]:
     criteria = {}
     for timing in timings:
@@ -226,14 +235,13 @@ def _criteria(timings: list[Timing], node: dict[str, Any] | None) -> dict[str, b
                 f"completer at {timing.size}: {timing.ratio:.3f} times the engine calls alone, "
                 f"at most {MOST_OF_COMPLETER:.2f}"
             ] = timing.ratio <= MOST_OF_COMPLETER
-    limit = timings[0].limit
-    if node is not None and limit is not None:
+    if node is not None and node["limit_ms"] is not None:
         latency, echo = node["stages_ms"]["node"]["p50"], node["echo_ms"]["p50"]
-        ratio = (latency - echo) / limit.p50
+        ratio = (latency - echo) / node["limit_ms"]
         criteria[
             f"node at {timings[0].size}: {latency:.1f} ms from the later input's arrival to "
             f"publication, without the {echo:.1f} ms of a bare echo node {ratio:.3f} times the "
-            f"engine calls alone, at most {MOST_OF_NODE:.2f}"
+            f"engine calls alone before and after, at most {MOST_OF_NODE:.2f}"
         ] = ratio <= MOST_OF_NODE
     return criteria
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.limit import EngineCalls
-from benchmarks.speed import Duration, Timing, _criteria
+from benchmarks.speed import Duration, Timing, _between, _criteria
 from starrygazer_ros.completion import DepthCompleter
 
 
@@ -41,7 +41,9 @@ def test_the_calls_are_those_of_the_pipeline(tiny_bundle):
 
 def test_criteria_compare_with_the_engine_calls_of_the_same_run():
     timing = Timing("640x480", {"total": Duration(109, 120)}, Duration(100, 110), 1.09, {}, 0)
+    before, after = Duration(98, 110), Duration(102, 110)
     node = {"stages_ms": {"node": {"p50": 119.0}}, "echo_ms": {"p50": 3.0}}
+    node["limit_ms"] = _between(before, after)
     met = _criteria([timing], node)
     assert list(met.values()) == [True, False]
     texts = list(met)
