@@ -70,5 +70,6 @@ def test_the_parameter_table_has_every_parameter_with_its_default(start_node, re
         if row[0].startswith("`")
     }
     # What this test's node was started with.
-    documented.update(autostart="false", **{"qos.input_reliability": "reliable"})
+    started = {"qos.input_reliability": "reliable", "diagnostics.max_contradicted_share": "0.0"}
+    documented.update(autostart="false", **started)
     assert running == documented
