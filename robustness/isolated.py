@@ -15,6 +15,7 @@ from robustness.outcomes import BrokenError
 
 LONGEST_CASE = 30  # s
 LONGEST_START = 120  # s
+LONGEST_STOP = 2  # s
 ADDRESS_SPACE = 6 << 30  # bytes, libraries included; native code must do with them, too
 
 Check = Callable[[str, Any], str]
@@ -58,7 +59,9 @@ class Isolated:
 
     def stop(self) -> None:
         """End the process, if there is one."""
-        if self._process is not None:
+        if self._process is not None and self._connection is not None:
+            self._connection.close()
+            self._process.join(LONGEST_STOP)
             self._process.kill()
             self._end()
 
