@@ -15,7 +15,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,10 +113,12 @@ def _parameters() -> dict[str, Any]:
     return {"/**": {"ros__parameters": {name: values[name] for name in sorted(names)}}}
 
 
-def _unfinished(good: GoodFiles) -> st.SearchStrategy[Any]:
-    job = json.dumps({"version": "1", "input": [["a", 1, 2]]}).encode()
+_JOB = json.dumps({"version": "1", "input": [["a", 1, 2]]}).encode()
+
+
+def _unfinished(_: GoodFiles) -> st.SearchStrategy[Any]:
     others = st.sampled_from([b"", b"[]", b"1", b"null", b"[" * 9000, b'{"version": "\\ud800"}'])
-    notes = st.one_of(st.just(job), st.just(job), damage.damaged([job]), others)
+    notes = st.one_of(st.just(_JOB), st.just(_JOB), damage.damaged([_JOB]), others)
     return st.tuples(notes, damage.npz_files(damage.frame()))
 
 
@@ -146,6 +148,20 @@ class Outcome:
 
     counts: Counter[str] = field(default_factory=Counter)
     broken: dict[str, Any] = field(default_factory=dict)
+
+
+def good_contents(name: str, good: GoodFiles) -> Iterable[bytes]:
+    """Whole files of a kind, from which a guided search may begin."""
+    found: dict[str, Callable[[], Iterable[bytes]]] = {
+        "manifest": lambda: [(good.bundle / "manifest.yaml").read_bytes()],
+        "golden pair": lambda: [good.golden],
+        "parameters file": lambda: [yaml.safe_dump(_parameters()).encode()],
+        "image file": lambda: damage.encoded(8),
+        "depth file": lambda: [damage.array_file()],
+        "depth image": lambda: damage.encoded(16),
+        "unfinished bag": lambda: [_JOB],
+    }
+    return found[name]()
 
 
 class Workplace:

@@ -129,13 +129,13 @@ def fuzz(name: str, cases: int, number: int | None = None) -> Counter[str]:
     outcomes: Counter[str] = Counter()
 
     def one(message: Any) -> None:
-        outcomes[attempt(check, message, _allowed(message))] += 1
+        outcomes[attempt(check, message, allowed_bytes(message))] += 1
 
     for_each(strategy, cases, one, number, shrink=True)
     return outcomes
 
 
-def _allowed(message: Any) -> int:
+def allowed_bytes(message: Any) -> int:
     """Bytes that may be needed to read it."""
     parts = message if isinstance(message, tuple) else (message,)
     sizes = sum(len(part.data) for part in parts if hasattr(part, "data"))

@@ -398,6 +398,13 @@ def depth_files() -> st.SearchStrategy[tuple[str, bytes]]:
     )
 
 
+def array_file() -> bytes:
+    """A good .npy with sparse depth."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.frombuffer(_sparse(0), np.float32).reshape(64, 96), allow_pickle=False)
+    return buffer.getvalue()
+
+
 @functools.cache
 def _archive() -> bytes:
     buffer = io.BytesIO()
