@@ -1,19 +1,23 @@
-"""Broken input that looks for new ways through the code, with atheris: not part of ``make test``.
+"""Broken input that looks for new ways through the code, with atheris; a tool for developers only.
 
-Messages are drawn from the strategies of :mod:`robustness.conversions`, files grow out of good ones.
+Messages are drawn by the strategies of robustness.conversions, files grow out of good ones.
 ``make fuzz-guided`` runs it; ``python -m robustness.guided manifest --seconds 60``.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import multiprocessing
+import os
+import random
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+SEEDS, BYTES_OF_SEED = 50, 2000
 INSTRUMENTED = ["starrygazer_ros", "yaml", "rosbags"]
 FAILURES = (Path("build") / "fuzz").absolute()  # files are read in another folder
 MESSAGES = (
@@ -34,63 +38,73 @@ Target = Callable[[bytes], object]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until the time is over or something breaks; the process ends here with libFuzzer's code."""
+    """Run until the time is over or something breaks; libFuzzer chooses the exit code."""
     parser = argparse.ArgumentParser(prog="python -m robustness.guided", description=__doc__)
     parser.add_argument("target", choices=(*MESSAGES, *FILES), metavar="TARGET", help=_names())
     parser.add_argument("--seconds", type=int, default=60, help="(default: %(default)d)")
-    parser.add_argument("--again", type=Path, metavar="FILE", help="bytes that broke something")
+    parser.add_argument(
+        "--again",
+        type=lambda name: Path(name).absolute(),
+        metavar="FILE",
+        help="bytes that broke something",
+    )
     options = parser.parse_args(arguments)
-    try:
-        import atheris
-    except ModuleNotFoundError:
-        print(
-            "atheris is not installed: pip install -r requirements/guided.txt for Python 3.11 to 3.13"
-        )
+    if importlib.util.find_spec("atheris") is None:
+        print("atheris is not installed: pip install -r requirements/guided.txt (Python 3.11-3.13)")
         return 2
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        corpus = folder / "corpus"
-        corpus.mkdir()
-        with atheris.instrument_imports(include=INSTRUMENTED):
-            outcomes: Counter[str] = Counter()
-            of_messages = options.target in MESSAGES
-            target = (_messages if of_messages else _files)(options.target, folder, outcomes)
-        if options.again:
-            target(options.again.read_bytes())
-            return 0
-        FAILURES.mkdir(parents=True, exist_ok=True)
-        settings = [
-            f"-max_total_time={options.seconds}",
-            f"-artifact_prefix={FAILURES}/{options.target.replace(' ', '_')}-",
-            *("-timeout=30", "-rss_limit_mb=6000", "-max_len=20000", "-print_final_stats=0"),
-        ]
-        atheris.Setup([sys.argv[0], *settings, str(corpus)], target)
-        atheris.Fuzz()
-    return 0
+    with tempfile.TemporaryDirectory() as folder:  # which libFuzzer's exit would leave behind
+        context = multiprocessing.get_context("fork")
+        process = context.Process(target=_search, args=(options, Path(folder)))
+        process.start()
+        process.join()
+    return int(process.exitcode or 0)
+
+
+def _search(options: argparse.Namespace, folder: Path) -> None:
+    """Feed the target; the process ends in here."""
+    import atheris
+
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    with atheris.instrument_imports(include=INSTRUMENTED):
+        make = _messages if options.target in MESSAGES else _files
+        target = make(options.target, folder)
+    if options.again:
+        target(options.again.read_bytes())
+        return
+    FAILURES.mkdir(parents=True, exist_ok=True)
+    settings = [
+        f"-max_total_time={options.seconds}",
+        f"-artifact_prefix={FAILURES}/{options.target.replace(' ', '_')}-",
+        *("-timeout=30", "-rss_limit_mb=6000", "-max_len=20000", "-len_control=0"),
+    ]
+    atheris.Setup([sys.argv[0], *settings, str(corpus)], target)
+    atheris.Fuzz()
 
 
 def _names() -> str:
     return ", ".join((*MESSAGES, *FILES))
 
 
-def _messages(name: str, folder: Path, outcomes: Counter[str]) -> Target:
+def _messages(name: str, folder: Path) -> Target:
     """Examples of a strategy."""
     from robustness.conversions import TARGETS, allowed_bytes
     from robustness.drawing import from_bytes
     from robustness.outcomes import attempt
 
     check, strategy = TARGETS[name]
+    for index in range(SEEDS):  # else it begins with messages of nothing
+        content = random.Random(index).randbytes(BYTES_OF_SEED)
+        (folder / "corpus" / str(index)).write_bytes(content)
 
     def one(message: Any) -> None:
-        outcomes[attempt(check, message, allowed_bytes(message))] += 1
+        attempt(check, message, allowed_bytes(message))
 
     return from_bytes(strategy, one)
 
 
-def _files(name: str, folder: Path, outcomes: Counter[str]) -> Target:
+def _files(name: str, folder: Path) -> Target:
     """The bytes themselves, grown out of good files."""
-    import os
-
     from robustness.broken_files import GoodFiles, good_contents
     from robustness.file_checks import FileChecks
 
@@ -102,7 +116,7 @@ def _files(name: str, folder: Path, outcomes: Counter[str]) -> Target:
     kind = name.replace("depth image", "depth file")
 
     def one(content: bytes) -> None:
-        outcomes[checks(kind, as_case(content))] += 1
+        checks(kind, as_case(content))
 
     return one
 
