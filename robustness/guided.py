@@ -34,13 +34,16 @@ FILES: dict[str, Callable[[bytes], Any]] = {
     "depth image": lambda content: (".png", content),
     "unfinished bag": lambda content: (content, b""),
 }
+TARGETS = (*MESSAGES, *FILES)
 Target = Callable[[bytes], object]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until the time is over or something breaks; libFuzzer chooses the exit code."""
+    """Run until the time is over or something breaks; 1 if something did."""
     parser = argparse.ArgumentParser(prog="python -m robustness.guided", description=__doc__)
-    parser.add_argument("target", choices=(*MESSAGES, *FILES), metavar="TARGET", help=_names())
+    parser.add_argument(
+        "targets", nargs="*", metavar="TARGET", help=f"(default: all) {', '.join(TARGETS)}"
+    )
     parser.add_argument("--seconds", type=int, default=60, help="(default: %(default)d)")
     parser.add_argument(
         "--again",
@@ -52,38 +55,44 @@ def main(arguments: list[str] | None = None) -> int:
     if importlib.util.find_spec("atheris") is None:
         print("atheris is not installed: pip install -r requirements/guided.txt (Python 3.11-3.13)")
         return 2
-    with tempfile.TemporaryDirectory() as folder:  # which libFuzzer's exit would leave behind
+    unknown = [name for name in options.targets if name not in TARGETS]
+    if unknown:
+        parser.error(f"there is no target {unknown[0]}")
+    broken = [name for name in options.targets or TARGETS if not _found_nothing(name, options)]
+    print(f"BROKEN: {', '.join(broken)}" if broken else "nothing broke")
+    return int(bool(broken))
+
+
+def _found_nothing(name: str, options: argparse.Namespace) -> bool:
+    """Search in a process of its own, because libFuzzer ends it."""
+    print(f"{name}:", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
         context = multiprocessing.get_context("fork")
-        process = context.Process(target=_search, args=(options, Path(folder)))
+        process = context.Process(target=_search, args=(name, options, Path(folder)))
         process.start()
         process.join()
-    return int(process.exitcode or 0)
+    return process.exitcode == 0
 
 
-def _search(options: argparse.Namespace, folder: Path) -> None:
+def _search(name: str, options: argparse.Namespace, folder: Path) -> None:
     """Feed the target; the process ends in here."""
     import atheris
 
     corpus = folder / "corpus"
     corpus.mkdir()
     with atheris.instrument_imports(include=INSTRUMENTED):
-        make = _messages if options.target in MESSAGES else _files
-        target = make(options.target, folder)
+        target = (_messages if name in MESSAGES else _files)(name, folder)
     if options.again:
         target(options.again.read_bytes())
         return
     FAILURES.mkdir(parents=True, exist_ok=True)
     settings = [
         f"-max_total_time={options.seconds}",
-        f"-artifact_prefix={FAILURES}/{options.target.replace(' ', '_')}-",
-        *("-timeout=30", "-rss_limit_mb=6000", "-max_len=20000", "-len_control=0"),
+        f"-artifact_prefix={FAILURES}/{name.replace(' ', '_')}-",
+        *("-timeout=30", "-rss_limit_mb=6000", "-max_len=20000", "-len_control=0", "-verbosity=0"),
     ]
     atheris.Setup([sys.argv[0], *settings, str(corpus)], target)
     atheris.Fuzz()
-
-
-def _names() -> str:
-    return ", ".join((*MESSAGES, *FILES))
 
 
 def _messages(name: str, folder: Path) -> Target:
