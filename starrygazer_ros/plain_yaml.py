@@ -25,14 +25,20 @@ def read_yaml(path: Path) -> Any:
         raise ValueError(f"it has more than {LARGEST:,} bytes")
     try:
         text = content.decode("utf-8")
-        _require_plain(text)
+        require_plain(text)
         return yaml.safe_load(text)
     except Exception as error:  # PyYAML leaves it to Python to refuse some values
         words = " ".join(str(error).split()) or "no text"
         raise ValueError(f"{type(error).__name__}: {words[:300]}") from error
 
 
-def _require_plain(text: str) -> None:
+def require_plain(text: str) -> None:
+    """It has no aliases, and is not deeper than people write.
+
+    Raises:
+        ValueError: it is not plain.
+        yaml.YAMLError: it is no YAML.
+    """
     depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):

@@ -36,6 +36,7 @@ def test_the_first_chunk_tells_wherever_it_is(tmp_path, compression):
         b"SQLite format 3\0",
         MAGIC,
         MAGIC + b"\x01",
+        MAGIC + struct.pack("<BQ", 0x01, 2**64 - 1) + chunk(b"zstd"),
         MAGIC + record(0x05, bytes(22)) + chunk(b"zstd"),
         MAGIC + record(0x0F, bytes(4)) + chunk(b"zstd"),
         MAGIC + chunk(b"zstd")[:30],
