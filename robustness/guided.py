@@ -58,6 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = [name for name in options.targets if name not in TARGETS]
     if unknown:
         parser.error(f"there is no target {unknown[0]}")
+    os.environ["OPENCV_LOG_LEVEL"] = "SILENT"
     broken = [name for name in options.targets or TARGETS if not _found_nothing(name, options)]
     print(f"BROKEN: {', '.join(broken)}" if broken else "nothing broke")
     return int(bool(broken))
@@ -89,7 +90,14 @@ def _search(name: str, options: argparse.Namespace, folder: Path) -> None:
     settings = [
         f"-max_total_time={options.seconds}",
         f"-artifact_prefix={FAILURES}/{name.replace(' ', '_')}-",
-        *("-timeout=30", "-rss_limit_mb=6000", "-max_len=20000", "-len_control=0", "-verbosity=0"),
+        *(
+            "-timeout=30",
+            "-rss_limit_mb=6000",
+            "-max_len=20000",
+            "-len_control=0",
+            "-verbosity=0",
+            "-print_final_stats=1",
+        ),
     ]
     atheris.Setup([sys.argv[0], *settings, str(corpus)], target)
     atheris.Fuzz()

@@ -31,6 +31,7 @@ def array_of_npy(content: bytes) -> NDArray[Any]:
         one = version == (1, 0)
         read = npy_format.read_array_header_1_0 if one else npy_format.read_array_header_2_0
         shape, by_columns, dtype = read(stream)
+        shape = tuple(map(int, shape))  # True is one of NumPy's numbers, too
     except Exception as error:  # of ast, tokenize, codecs, or whatever damaged bytes lead to
         raise ValueError("its header cannot be read") from error
     if dtype.hasobject:

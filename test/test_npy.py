@@ -33,6 +33,11 @@ def test_reads_what_numpy_has_written(array: np.ndarray) -> None:
     np.testing.assert_array_equal(array_of_npy(npy(array)), array)
 
 
+def test_a_side_of_true_is_one() -> None:
+    content = with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (True, 6)}")
+    assert array_of_npy(content).shape == (1, 6)
+
+
 def test_objects_are_not_made() -> None:
     with pytest.raises(ValueError, match="Python objects"):
         array_of_npy(npy(np.array([{"a": 1}], object), allow_pickle=True))
