@@ -38,7 +38,7 @@ help:
 	@echo "make train-default DATA=folder  train models/default from nothing (hours)"
 	@echo "make train-accurate DATA=folder  the same for models/accurate: larger, better, not committed"
 	@echo "make bench  accuracy, speed, growth, projection, messages and start beside the classical methods; BENCH=--quick: a part; JSON in build/bench/"
-	@echo "make fuzz   100,000 broken messages for all that reads them, 20,000 damaged files, 5,000 messages for a running node; FUZZ, FUZZ_FILES, FUZZ_NODE='--cases N'"
+	@echo "make fuzz   100,000 broken messages for all that reads them, 11,000 damaged files, 5,000 messages for a running node; FUZZ, FUZZ_FILES, FUZZ_NODE='--cases N'"
 	@echo "make fuzz-guided  a search for new ways through the code, a minute for each kind of input, in .venv-guided; GUIDED='--seconds 600'"
 	@echo "make faults  what goes wrong on a robot, done to a running node; FAULTS='--seconds 5 --only clock'"
 	@echo "make soak   an hour at 10 Hz with the shipped model, then 20,000 frames at 200 Hz; SOAK='--minutes 5'"
