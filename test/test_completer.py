@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from starrygazer_ros.completion import (
     ImageSizeError,
     InferenceError,
     InputError,
+    ModelBundle,
     SelfCheckError,
     SizeMismatchError,
     SparseDepthFormatError,
@@ -320,6 +322,16 @@ def test_keeps_the_relative_depth_unless_it_is_told_not_to(tiny_bundle: Path) ->
     result = completer.complete(image, sparse_depth)
     assert result.relative_depth is None
     np.testing.assert_allclose(result.depth, 3 * 1.2, rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_self_check_takes_an_infinite_difference_for_one(tiny_bundle: Path) -> None:
+    bundle = ModelBundle.load(tiny_bundle)
+    golden = bundle.golden()
+    tiny = replace(golden, depth=np.full_like(golden.depth, 1e-45))
+    object.__setattr__(bundle, "golden", lambda: tiny)
+    with pytest.raises(SelfCheckError, match="by inf"):
+        DepthCompleter(bundle, "onnxruntime").self_check()
 
 
 def test_weights_in_another_file_are_not_pulled_in(
