@@ -724,6 +724,7 @@ def test_the_reason_of_a_stamp_names_the_right_topic(tmp_path, complete, capsys)
         ("name: /camera/image_rect", "name: {}", "has {} where a name is expected"),
         ("type: sensor_msgs/msg/Image", "type: false", "has False where a name is expected"),
         ("type: sensor_msgs/msg/Image", "type: {a: b}", "where a name is expected"),
+        ("custom_data: null", "custom_data: " + "[" * 3000 + "]" * 3000, "are in each other"),
         ("custom_data: null", "custom_data: [&a {x: 1}, {<<: [*a , *a ]}]", "has an alias"),
     ],
 )

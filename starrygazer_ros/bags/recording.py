@@ -16,7 +16,7 @@ from starrygazer_ros.bags.mcap_chunks import chunk_compression
 from starrygazer_ros.completion import CompletionError
 from starrygazer_ros.completion.errors import in_one_line
 from starrygazer_ros.messages import MessageError
-from starrygazer_ros.plain_yaml import require_plain
+from starrygazer_ros.plain_yaml import DEEPEST, require_plain
 
 
 class BagError(CompletionError):
@@ -140,7 +140,8 @@ def _opened(path: Path) -> Reader:
     """An open reader; whatever is wrong is raised by somebody."""
     metadata = path / "metadata.yaml"
     content = metadata.read_bytes() if metadata.is_file() else b""
-    if b"&" in content:  # an anchor; without one aliases mean nothing
+    # Without anchors aliases mean nothing; by brackets in each other the reader takes minutes.
+    if b"&" in content or content.count(b"[") + content.count(b"{") > DEEPEST:
         require_plain(content.decode("utf-8"))
     reader = Reader(path)
     reader.open()
