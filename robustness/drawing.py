@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -27,12 +27,24 @@ def for_each(
         number: seed; ``None`` = other examples each time.
         shrink: look for the smallest example that raises.
     """
-    test = settings(
-        max_examples=cases,
+    phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
+    test = _test(strategy, call, max_examples=cases, phases=phases)
+    (test if number is None else seed(number)(test))()
+
+
+def from_bytes(
+    strategy: st.SearchStrategy[Example], call: Callable[[Example], None]
+) -> Callable[[bytes], object]:
+    """Calls a function with the example that bytes stand for, if they stand for one."""
+    found: Callable[[bytes], object] = _test(strategy, call).hypothesis.fuzz_one_input
+    return found
+
+
+def _test(strategy: Any, call: Any, **options: Any) -> Any:
+    return settings(
         deadline=None,
         database=None,
-        phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
         suppress_health_check=list(HealthCheck),
         print_blob=False,
+        **options,
     )(given(strategy)(call))
-    (test if number is None else seed(number)(test))()

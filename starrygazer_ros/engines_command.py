@@ -48,13 +48,17 @@ def _list(_options: argparse.Namespace) -> int:
         for plan in cache.plans():
             empty = False
             about = plan.about
+            gpu = about.get("gpu")
+            name = gpu.get("name", "?") if isinstance(gpu, dict) else "?"
             used = time.strftime("%Y-%m-%d %H:%M", time.localtime(plan.used))
-            print(
+            line = (
                 f"{about.get('model', '?')} {about.get('graph', '?')} "
                 f"{about.get('precision', '?')}, {about.get('builder', '?')}, "
-                f"{about.get('gpu', {}).get('name', '?')}, {plan.size / MEBIBYTE:.0f} MiB, "
+                f"{name}, {plan.size / MEBIBYTE:.0f} MiB, "
                 f"built in {about.get('build_seconds', '?')} s, used {used}: {plan.key[:12]}"
             )
+            # A damaged sidecar may hold what is no text.
+            print(" ".join(line.encode(errors="replace").decode().split()))
     if empty:
         print(
             "no plans; they are built when a node with TensorRT is configured, or by "

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -13,7 +12,9 @@ from numpy.typing import NDArray
 
 from starrygazer_ros.completion.geometry import Intrinsics, back_project
 from starrygazer_ros.depth_encodings import SATURATED, decode_steps
-from starrygazer_ros.encoded_images import is_whole
+from starrygazer_ros.encoded_images import is_whole, read_header
+from starrygazer_ros.messages import LARGEST_IMAGE
+from starrygazer_ros.npy import ARCHIVE, array_of_npy
 
 KITTI_DEPTH_SCALE = 256.0
 """Steps per metre in the 16-bit PNG files of KITTI; 1000 for files in millimetres."""
@@ -166,30 +167,38 @@ def write_point_cloud(
 
 
 def _read_npy(path: Path) -> NDArray[np.float32]:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise FileError(f"{path} does not exist") from error
-    except (OSError, ValueError, EOFError, MemoryError, BadZipFile) as error:
-        raise FileError(f"{path} is not a readable .npy file: {error}") from error
-    if not isinstance(array, np.ndarray):  # an .npz archive under another name
-        array.close()
+    content = _read(path)
+    if content.startswith(ARCHIVE):
         raise FileError(f"{path} is an archive of arrays: save one array with numpy.save")
+    try:
+        array = array_of_npy(content)
+    except ValueError as error:
+        raise FileError(f"{path} is not a readable .npy file: {error}") from error
     if not np.issubdtype(array.dtype, np.floating) or array.ndim != 2:
         raise FileError(
-            f"{path} holds {array.dtype} {list(array.shape)}: sparse depth must be "
+            f"{path} holds {array.dtype!s:.99} {list(array.shape)}: sparse depth must be "
             "floating point [H, W] in metres"
         )
     return array.astype(np.float32)
 
 
-def _decode(path: Path, mode: int) -> NDArray:  # type: ignore[type-arg]
+def _read(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise FileError(f"{path} does not exist") from error
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _decode(path: Path, mode: int) -> NDArray:  # type: ignore[type-arg]
+    content = _read(path)
+    header = read_header(content)
+    if header is not None and header.width * header.height > LARGEST_IMAGE:
+        raise FileError(
+            f"{path} says that it is {header.width}x{header.height}: at most {LARGEST_IMAGE:,} "
+            "pixels are decoded"
+        )
     if not is_whole(content):
         raise FileError(f"{path} is truncated or damaged ({len(content)} bytes): copy it again")
     try:

@@ -145,9 +145,13 @@ class FakeTensorRt:
 
             def deserialize_cuda_engine(self, plan: bytes) -> Any:
                 head, _, graph = plan.removeprefix(MAGIC).partition(b"\n")
-                if not plan.startswith(MAGIC) or json.loads(head)["version"] != fake.__version__:
+                try:
+                    about = json.loads(head)
+                    if not plan.startswith(MAGIC) or about["version"] != fake.__version__:
+                        return None
+                    return _Engine(graph, about["profile"], fake)
+                except Exception:  # damaged; NVIDIA's says why on stderr
                     return None
-                return _Engine(graph, json.loads(head)["profile"], fake)
 
         self.ILogger, self.Logger, self.IProgressMonitor = ILogger, Logger, IProgressMonitor
         self.Builder, self.OnnxParser, self.Runtime = Builder, OnnxParser, Runtime

@@ -715,3 +715,25 @@ def test_the_reason_of_a_stamp_names_the_right_topic(tmp_path, complete, capsys)
     assert complete(tmp_path / "in", tmp_path / "out", "--outputs", "dense") == 0
     expected = "skipped: 1 sparse_depth negative_stamp: sparse depth has a stamp of -5 s"
     assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("entry", "damage", "reason"),
+    [
+        ("name: /camera/image_rect", "name: true", "has True where a name is expected"),
+        ("name: /camera/image_rect", "name: {}", "has {} where a name is expected"),
+        ("type: sensor_msgs/msg/Image", "type: false", "has False where a name is expected"),
+        ("type: sensor_msgs/msg/Image", "type: {a: b}", "where a name is expected"),
+        ("custom_data: null", "custom_data: " + "[" * 3000 + "]" * 3000, "are in each other"),
+        ("custom_data: null", "custom_data: [&a {x: 1}, {<<: [*a , *a ]}]", "has an alias"),
+    ],
+)
+def test_metadata_of_other_types_has_one_reason(tmp_path, complete, capsys, entry, damage, reason):
+    source = record_drive(tmp_path / "in")
+    text = (source / "metadata.yaml").read_text()
+    assert entry in text
+    (source / "metadata.yaml").write_text(text.replace(entry, damage, 1))
+    assert complete(source, tmp_path / "out") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "cannot be opened as a rosbag2" in line
+    assert reason in line

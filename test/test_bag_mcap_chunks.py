@@ -36,12 +36,13 @@ def test_the_first_chunk_tells_wherever_it_is(tmp_path, compression):
         b"SQLite format 3\0",
         MAGIC,
         MAGIC + b"\x01",
+        MAGIC + struct.pack("<BQ", 0x01, 2**64 - 1) + chunk(b"zstd"),
         MAGIC + record(0x05, bytes(22)) + chunk(b"zstd"),
         MAGIC + record(0x0F, bytes(4)) + chunk(b"zstd"),
         MAGIC + chunk(b"zstd")[:30],
         MAGIC + struct.pack("<BQ", 0x01, 2**40),
     ],
-    ids=["empty", "other", "magic", "cut", "message", "end", "cut chunk", "long"],
+    ids=["empty", "other", "magic", "cut", "too long", "message", "end", "cut chunk", "long"],
 )
 def test_without_chunks_there_is_no_compression(tmp_path, content):
     (tmp_path / "bag.mcap").write_bytes(content)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rosbags", reason="rosbags is needed: see requirements/")
@@ -123,3 +124,26 @@ def test_what_another_run_begins_in_a_folder_while_it_is_removed_stays(output, m
         monkeypatch.setattr(Path, "rmdir", begun_before)
         partial.remove()
     assert (partial.folder / "lock").exists()
+
+
+def test_a_frame_that_was_changed_is_made_again(output):
+    with PartialBag(output, JOB) as partial:
+        partial.add("image-000000001", {"depth/dense": b"depths"})
+        file = partial_folder(output) / "frames" / "image-000000001.npz"
+        file.write_bytes(file.read_bytes().replace(b"depths", b"DEPTHS"))
+        assert "image-000000001" not in partial
+        assert partial.outputs("image-000000001") == {}
+
+
+def test_a_frame_that_would_grow_when_it_is_read_is_made_again(output):
+    with PartialBag(output, JOB) as partial:
+        np.savez_compressed(partial_folder(output) / "frames" / "image-1.npz", a=np.zeros(9))
+        assert "image-1" not in partial
+
+
+def test_a_note_of_brackets_only_is_damaged(output):
+    with PartialBag(output, JOB):
+        pass
+    (partial_folder(output) / "job.json").write_bytes(b"[" * 50_000)
+    with pytest.raises(BagError, match=r"job\.json is damaged"):
+        PartialBag(output, JOB)

@@ -70,7 +70,10 @@ def test_refuses_a_missing_file(bundle: Path, name: str) -> None:
         ModelBundle.load(bundle)
 
 
-@pytest.mark.parametrize("text", ["", "just text", "schema: 99", "a: [", "schema: 1"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "just text", "schema: 99", "a: [", "schema: 1", "schema: 2001-99-99", "schema: [" * 5000],
+)
 def test_refuses_a_manifest_it_cannot_understand(bundle: Path, text: str) -> None:
     (bundle / "manifest.yaml").write_text(text)
     with pytest.raises(BundleManifestError, match="manifest"):
@@ -155,7 +158,7 @@ def test_mde_sees_the_image_in_its_aspect_ratio_within_the_limits(
     assert mde_input_size(*image, **limits) == expected
 
 
-@pytest.mark.parametrize("pixels", [0, -5, float("inf"), "many"])
+@pytest.mark.parametrize("pixels", [0, -5, 1.5, float("inf"), 10**12, 10**400, "many"])
 def test_refuses_a_number_of_pixels_that_makes_no_sense(bundle: Path, pixels: object) -> None:
     entry = yaml.safe_load((bundle / "manifest.yaml").read_text())["mde"]
     edit(bundle, mde={**entry, "pixels": pixels})
@@ -170,13 +173,74 @@ def test_refuses_mde_limits_that_the_mde_does_not_take(bundle: Path) -> None:
         ModelBundle.load(bundle)
 
 
-def test_refuses_a_golden_file_without_the_golden_pair(bundle: Path) -> None:
-    np.savez(bundle / "golden.npz", image=np.zeros(3))
+@pytest.mark.parametrize("key", ["minimum", "maximum", "multiple"])
+@pytest.mark.parametrize("engine", ["mde", "refinement"])
+def test_refuses_sizes_for_which_images_would_need_gigabytes(
+    bundle: Path, engine: str, key: str
+) -> None:
+    entry = yaml.safe_load((bundle / "manifest.yaml").read_text())[engine]
+    edit(bundle, **{engine: {**entry, key: 14_000_000}})
+    with pytest.raises(BundleManifestError, match="14000000 is not a whole number from 1 to"):
+        ModelBundle.load(bundle)
+
+
+@pytest.mark.parametrize("tolerance", [float("inf"), float("nan"), 0, -1])
+def test_refuses_a_tolerance_with_which_nothing_would_be_checked(
+    bundle: Path, tolerance: float
+) -> None:
+    edit(bundle, golden={"file": "golden.npz", "tolerance": tolerance})
+    with pytest.raises(BundleManifestError, match="is no tolerance"):
+        ModelBundle.load(bundle)
+
+
+@pytest.mark.parametrize("name", [["a"], {"a": 1}, None, "", "x" * 300])
+def test_refuses_a_name_that_is_none(bundle: Path, name: object) -> None:
+    edit(bundle, name=name)
+    with pytest.raises(BundleManifestError, match="is no name or version"):
+        ModelBundle.load(bundle)
+
+
+def golden_error(bundle: Path) -> str:
+    """What is said of a golden pair whose hash is right."""
     hashes = yaml.safe_load((bundle / "manifest.yaml").read_text())["files"]
     sha256 = hashlib.sha256((bundle / "golden.npz").read_bytes()).hexdigest()
     edit(bundle, files={**hashes, "golden.npz": sha256})
-    with pytest.raises(BundleManifestError, match="no golden pair"):
+    with pytest.raises(BundleManifestError, match="no golden pair") as caught:
         ModelBundle.load(bundle).golden()
+    return str(caught.value)
+
+
+def test_refuses_a_golden_file_without_the_golden_pair(bundle: Path) -> None:
+    np.savez(bundle / "golden.npz", image=np.zeros(3))
+    golden_error(bundle)
+    (bundle / "golden.npz").write_bytes(b"PK and no archive")
+    golden_error(bundle)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"image": np.zeros((64, 96, 3))}, "image is float64"),
+        ({"image": np.zeros((64, 96), np.uint8)}, "not uint8"),
+        ({"depth": np.ones((64, 95), np.float32)}, "not as the image"),
+        ({"sparse_depth": np.ones((64, 96))}, "not as the image"),
+        ({"depth": np.zeros((64, 96), np.float32)}, "depth is 0"),
+        ({"sparse_depth": np.full((64, 96), np.inf, np.float32)}, "not finite"),
+        ({"sparse_depth": np.zeros((64, 96), np.float32)}, "no points"),
+    ],
+)
+def test_refuses_a_golden_pair_that_cannot_be_compared(
+    bundle: Path, wrong: dict[str, np.ndarray], reason: str
+) -> None:
+    with np.load(bundle / "golden.npz", allow_pickle=False) as arrays:
+        good = {name: arrays[name] for name in arrays.files}
+    np.savez(bundle / "golden.npz", **{**good, **wrong})
+    assert reason in golden_error(bundle)
+
+
+def test_refuses_a_golden_pair_that_grows_a_thousandfold_when_it_is_read(bundle: Path) -> None:
+    np.savez_compressed(bundle / "golden.npz", image=np.zeros((64 << 20) + 1, np.uint8))
+    assert "allowed are 67,108,864" in golden_error(bundle)
 
 
 def test_an_unknown_home_folder_is_a_bundle_that_is_not_there() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from onnx import TensorProto, helper
 
 from bundles import expected_depth
 from starrygazer_ros.backends import load_engine
@@ -20,6 +22,7 @@ from starrygazer_ros.completion import (
     ImageSizeError,
     InferenceError,
     InputError,
+    ModelBundle,
     SelfCheckError,
     SizeMismatchError,
     SparseDepthFormatError,
@@ -319,3 +322,33 @@ def test_keeps_the_relative_depth_unless_it_is_told_not_to(tiny_bundle: Path) ->
     result = completer.complete(image, sparse_depth)
     assert result.relative_depth is None
     np.testing.assert_allclose(result.depth, 3 * 1.2, rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_self_check_takes_an_infinite_difference_for_one(tiny_bundle: Path) -> None:
+    bundle = ModelBundle.load(tiny_bundle)
+    golden = bundle.golden()
+    tiny = replace(golden, depth=np.full_like(golden.depth, 1e-45))
+    object.__setattr__(bundle, "golden", lambda: tiny)
+    with pytest.raises(SelfCheckError, match="by inf"):
+        DepthCompleter(bundle, "onnxruntime").self_check()
+
+
+def test_weights_in_another_file_are_not_pulled_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the graph has a hash; ONNX Runtime would look in the current folder."""
+    np.ones(256, np.float32).tofile(tmp_path / "weights.bin")
+    monkeypatch.chdir(tmp_path)
+    weights = TensorProto(name="weights", data_type=TensorProto.FLOAT, dims=[256])
+    weights.data_location = TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value="weights.bin")
+    values = [
+        helper.make_tensor_value_info("at", TensorProto.INT64, ["n"]),
+        helper.make_tensor_value_info("found", TensorProto.FLOAT, ["n"]),
+    ]
+    node = helper.make_node("Gather", ["weights", "at"], ["found"])
+    graph = helper.make_graph([node], "graph", values[:1], values[1:], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    with pytest.raises(BackendUnavailableError, match="cannot load external_weights"):
+        load_engine(model.SerializeToString(), "external_weights", "onnxruntime", threads=1)

@@ -73,3 +73,14 @@ def test_a_cache_that_others_may_change_is_refused(cache, capsys):
     cache.folder.chmod(0o777)
     assert main(["engines", "list"]) == 2
     assert "chmod go-w" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "sidecar", ['{"gpu": 3, "model": "\\ud800"}', '{"gpu": null}', "[" * 50_000]
+)
+def test_a_plan_with_a_damaged_sidecar_is_listed_in_one_line(cache, capsys, sidecar):
+    (cache.folder / "0123456789abcdef.json").write_text(sidecar)
+    assert main(["engines", "list"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "?, 3 MiB" in line
+    assert line.encode()

@@ -199,22 +199,23 @@ def test_rejects_an_npy_that_claims_what_it_does_not_hold(tmp_path: Path, conten
         read_sparse_depth(tmp_path / "sparse.npy")
 
 
-def test_rejects_a_png_that_claims_more_pixels_than_opencv_allows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("side", [10_000, 200_000])  # of which OpenCV would allow the first
+def test_rejects_a_png_that_claims_too_many_pixels(tmp_path: Path, side: int) -> None:
     def chunk(kind: bytes, data: bytes) -> bytes:
         checksum = zlib.crc32(kind + data)
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
 
-    header = struct.pack(">IIBBBBB", 200_000, 200_000, 16, 0, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", side, side, 16, 0, 0, 0, 0)
     content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"")
     (tmp_path / "huge.png").write_bytes(content + chunk(b"IEND", b""))
-    with pytest.raises(FileError, match=r"huge\.png"):
+    with pytest.raises(FileError, match=rf"huge\.png says that it is {side}x{side}"):
         read_sparse_depth(tmp_path / "huge.png")
 
 
 def test_never_unpickles(tmp_path: Path) -> None:
     np.save(tmp_path / "sparse.npy", np.array([{"a": 1}], object), allow_pickle=True)
 
-    with pytest.raises(FileError, match="allow_pickle"):
+    with pytest.raises(FileError, match="Python objects, not numbers"):
         read_sparse_depth(tmp_path / "sparse.npy")
 
 

@@ -7,7 +7,8 @@ import pytest
 pytest.importorskip("hypothesis", reason="hypothesis is needed: see requirements/")
 pytest.importorskip("rclpy", reason="rclpy is needed: see requirements/")
 
-from robustness.conversions import TARGETS, BrokenError, fuzz
+from robustness.conversions import TARGETS, fuzz
+from robustness.refusals import BrokenError
 from starrygazer_ros.completion import InputError
 
 CASES = 150

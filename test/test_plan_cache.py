@@ -45,7 +45,7 @@ def test_a_plan_that_was_changed_is_put_away_with_the_reason(cache):
     assert "changed or cut off" in about["quarantined"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"[" * 50_000])
 def test_a_damaged_sidecar_costs_a_build_and_no_more(cache, content):
     cache.get_or_build("key", {}, lambda: b"plan")
     (cache.folder / "key.json").write_bytes(content)

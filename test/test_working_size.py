@@ -150,7 +150,7 @@ def test_a_wrong_number_of_pixels_is_refused(small) -> None:
     manifest = yaml.safe_load(before)
     manifest["refinement"]["pixels"] = 0
     path.write_text(yaml.safe_dump(manifest), encoding="utf-8")
-    with pytest.raises(BundleManifestError, match="0 is not positive"):
+    with pytest.raises(BundleManifestError, match="0 is not a whole number from 1"):
         ModelBundle.load(small)
     path.write_text(before, encoding="utf-8")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 import numpy as np
@@ -36,6 +37,11 @@ class OnnxRuntimeEngine:
         options.inter_op_num_threads = 1
         # Spinning threads take the CPU from the rest of the robot and are slower on a busy machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Weights in other files, which no hash has verified, are looked for where there are none;
+        # else it would be the current folder.
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", os.devnull
+        )
         try:
             self._session = onnxruntime.InferenceSession(
                 graph, options, providers=["CPUExecutionProvider"]

@@ -19,6 +19,7 @@ def chunk_compression(file: Path) -> str:
     Raises:
         OSError: the file cannot be read.
     """
+    size = file.stat().st_size
     with file.open("rb") as stream:
         if stream.read(len(_MAGIC)) != _MAGIC:
             return ""
@@ -28,7 +29,7 @@ def chunk_compression(file: Path) -> str:
             kind, length = struct.unpack("<BQ", header)
             if kind == _CHUNK:
                 return _of_chunk(stream)
-            if kind in (_MESSAGE, _DATA_END):
+            if kind in (_MESSAGE, _DATA_END) or length > size:
                 return ""
             stream.seek(length, 1)
     return ""

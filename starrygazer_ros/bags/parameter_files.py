@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from starrygazer_ros.bags.recording import BagError
 from starrygazer_ros.completion.errors import in_one_line
+from starrygazer_ros.plain_yaml import read_yaml
 
 NODE = "completion_node"
 _PARAMETERS = "ros__parameters"
@@ -28,8 +27,8 @@ def parameters_of_node(file: Path, namespace: str) -> dict[str, Any]:
         BagError: the file cannot be read, has no such section, or those of several nodes.
     """
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = read_yaml(file)
+    except (OSError, ValueError) as error:
         raise BagError(
             f"{file} cannot be read as a parameters file: {in_one_line(error)}"
         ) from error

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from starrygazer_ros.bags.recording import BagError
+from starrygazer_ros.npy import array_of_npy
 
 _JOB, _LOCK = "job.json", "lock"
 _BEFORE_THE_JOB = {_LOCK, "job.tmp"}
@@ -76,7 +77,7 @@ class PartialBag:
 
     def __contains__(self, frame: str) -> bool:
         """The frame is there and whole; after a power cut it may be neither."""
-        return zipfile.is_zipfile(self._path(frame))
+        return self._read(frame) is not None
 
     def add(self, frame: str, outputs: dict[str, bytes]) -> None:
         """Keep the serialised messages of a frame by output."""
@@ -94,10 +95,20 @@ class PartialBag:
 
     def outputs(self, frame: str) -> dict[str, bytes]:
         """The serialised messages of a frame by output; of an unknown frame none."""
-        if frame not in self:
-            return {}
-        with np.load(self._path(frame), allow_pickle=False) as arrays:
-            return {name: arrays[name].tobytes() for name in arrays.files}
+        return self._read(frame) or {}
+
+    def _read(self, frame: str) -> dict[str, bytes] | None:
+        """Outputs of a frame, ``None`` if it is missing or damaged."""
+        try:
+            with zipfile.ZipFile(self._path(frame)) as archive:
+                if any(member.compress_type for member in archive.infolist()):
+                    return None  # not made by add(), and perhaps larger than the memory
+                return {
+                    name.removesuffix(".npy"): array_of_npy(archive.read(name)).tobytes()
+                    for name in archive.namelist()
+                }
+        except Exception:  # of zipfile, zlib, or whatever damaged bytes lead to
+            return None
 
     def place_for_bag(self) -> Path:
         """Where the bag is assembled, under its own name; what an interruption left is removed."""
@@ -168,7 +179,7 @@ class PartialBag:
     def _require_same(self, job: dict[str, Any]) -> None:
         try:
             before = dict(json.loads((self.folder / _JOB).read_bytes()))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise BagError(
                 f"{self.folder / _JOB} is damaged: remove the folder to start anew"
             ) from error
@@ -176,7 +187,7 @@ class PartialBag:
         differing = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
         if differing:
             changes = "; ".join(
-                f"{key}: {before.get(key)}, now {now.get(key)}" for key in differing
+                f"{key}: {before.get(key)}, now {now.get(key)}"[:200] for key in differing[:5]
             )
             raise BagError(
                 f"{self.folder} holds frames made otherwise ({changes}): repeat that command to "

@@ -16,6 +16,7 @@ from starrygazer_ros.bags.mcap_chunks import chunk_compression
 from starrygazer_ros.completion import CompletionError
 from starrygazer_ros.completion.errors import in_one_line
 from starrygazer_ros.messages import MessageError
+from starrygazer_ros.plain_yaml import DEEPEST, require_plain
 
 
 class BagError(CompletionError):
@@ -135,6 +136,36 @@ def _require_permission(path: Path) -> None:
         ) from error
 
 
+def _opened(path: Path) -> Reader:
+    """An open reader; whatever is wrong is raised by somebody."""
+    metadata = path / "metadata.yaml"
+    content = metadata.read_bytes() if metadata.is_file() else b""
+    # Without anchors aliases mean nothing; by brackets in each other the reader takes minutes.
+    if b"&" in content or content.count(b"[") + content.count(b"{") > DEEPEST:
+        require_plain(content.decode("utf-8"))
+    reader = Reader(path)
+    reader.open()
+    try:
+        _require_types(reader)
+    except ValueError:
+        reader.close()
+        raise
+    return reader
+
+
+def _require_types(reader: Reader) -> None:
+    """What rosbags takes from metadata.yaml as it is."""
+    for connection in reader.connections:
+        words = (connection.topic, connection.msgtype, connection.digest or "")
+        for word in (*words, connection.ext.serialization_format):
+            if not isinstance(word, str):
+                raise ValueError(f"metadata.yaml has {word!r:.50} where a name is expected")
+        if not isinstance(connection.msgcount, int) or connection.msgcount < 0:
+            raise ValueError(f"metadata.yaml has {connection.msgcount!r:.50} as a number")
+    if not isinstance(reader.message_count, int):
+        raise ValueError(f"metadata.yaml has {reader.message_count!r:.50} as a number")
+
+
 @contextmanager
 def open_recording(path: Path) -> Iterator[Recording]:
     """Open a bag for reading.
@@ -154,8 +185,7 @@ def open_recording(path: Path) -> Iterator[Recording]:
         )
     _require_permission(path)
     try:
-        reader = Reader(path)
-        reader.open()
+        reader = _opened(path)
     except Exception as error:  # of rosbags, SQLite, zstd, or whatever damaged bytes lead to
         raise BagError(
             f"{path} cannot be opened as a rosbag2 ({in_one_line(error)}): give its folder or a "

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import ZipFile
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from starrygazer_ros.completion.errors import (
@@ -21,9 +20,18 @@ from starrygazer_ros.completion.errors import (
     BundleNotFoundError,
 )
 from starrygazer_ros.completion.ownership import require_trusted
+from starrygazer_ros.npy import array_of_npy
+from starrygazer_ros.plain_yaml import read_yaml
 
 MANIFEST = "manifest.yaml"
 SCHEMA = 1
+
+# Beyond all networks, so that a wrong manifest cannot ask for gigabytes.
+LARGEST_MINIMUM = 1024  # pixels of a side, also of a multiple
+LARGEST_MAXIMUM = 16_384
+MOST_PIXELS = 16_000_000
+LARGEST_ARRAY = 64 << 20  # bytes of the golden pair's
+LONGEST_WORD = 200  # characters of name and version
 
 
 @dataclass(frozen=True)
@@ -126,27 +134,28 @@ class ModelBundle:
                     raise ValueError(f"{name} is not a file name inside the bundle")
                 _read_verified(folder / name, sha256)
             bundle = cls(
-                name=str(manifest["name"]),
-                version=str(manifest["version"]),
+                name=_word(manifest["name"]),
+                version=_word(manifest["version"]),
                 path=folder,
                 mde=_mde_engine(folder, manifest["mde"], hashes),
-                mde_pixels=_positive(int(manifest["mde"]["pixels"])),
+                mde_pixels=_whole(manifest["mde"]["pixels"], MOST_PIXELS),
                 refinement=_engine(folder, manifest["refinement"], hashes),
                 golden_path=folder / _listed(manifest["golden"]["file"], hashes),
-                golden_tolerance=float(manifest["golden"]["tolerance"]),
+                golden_tolerance=_tolerance(manifest["golden"]),
                 working_pixels=_working_pixels(manifest["refinement"]),
             )
             if "fp16" in manifest:
                 bundle = replace(bundle, fp16=_with_graphs(bundle, manifest["fp16"], hashes))
             if "int8" in manifest:
                 quantized = _with_graphs(bundle, manifest["int8"], hashes)
-                tolerance = float(manifest["int8"]["tolerance"])
+                tolerance = _tolerance(manifest["int8"])
                 quantized = replace(quantized, golden_tolerance=tolerance)
                 bundle = replace(bundle, int8=quantized)
             return bundle
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BundleManifestError(
-                f"{folder / MANIFEST}: missing or wrong entry ({error!r}); export the bundle again"
+                f"{folder / MANIFEST}: missing or wrong entry ({error!r:.300}); export the bundle "
+                "again"
             ) from error
 
     def mde_size(self, height: int, width: int) -> tuple[int, int]:
@@ -163,15 +172,17 @@ class ModelBundle:
             BundleManifestError: the file does not hold them.
         """
         try:
-            with np.load(self.golden_path, allow_pickle=False) as arrays:
+            with ZipFile(self.golden_path) as archive:
                 image, sparse_depth, depth = (
-                    arrays[name] for name in ("image", "sparse_depth", "depth")
+                    _array(archive, name) for name in ("image", "sparse_depth", "depth")
                 )
-        except (OSError, KeyError, ValueError, TypeError, BadZipFile) as error:
+            golden = GoldenPair(image, sparse_depth, depth, self.golden_tolerance)
+            _check_golden(golden, self.refinement)
+        except Exception as error:  # of zipfile, zlib, or whatever damaged bytes lead to
             raise BundleManifestError(
-                f"{self.golden_path} holds no golden pair ({error!r}); export the bundle again"
+                f"{self.golden_path} holds no golden pair ({error!r:.300}); export the bundle again"
             ) from error
-        return GoldenPair(image, sparse_depth, depth, self.golden_tolerance)
+        return golden
 
 
 def mde_input_size(
@@ -199,9 +210,11 @@ def mde_input_size(
 
 def _engine(folder: Path, entry: dict[str, Any], hashes: dict[str, str]) -> EngineSpec:
     file = _listed(entry["file"], hashes)
-    multiple, minimum, maximum = (int(entry[key]) for key in ("multiple", "minimum", "maximum"))
-    if not 1 <= minimum <= maximum or multiple < 1:
-        raise ValueError(f"{file}: sizes {minimum} to {maximum}, multiple {multiple}")
+    multiple = _whole(entry["multiple"], LARGEST_MINIMUM)
+    minimum = _whole(entry["minimum"], LARGEST_MINIMUM)
+    maximum = _whole(entry["maximum"], LARGEST_MAXIMUM)
+    if minimum > maximum:
+        raise ValueError(f"{file}: sizes {minimum} to {maximum}")
     return EngineSpec(folder / file, hashes[file], multiple, minimum, maximum)
 
 
@@ -214,7 +227,7 @@ def _mde_engine(folder: Path, entry: dict[str, Any], hashes: dict[str, str]) -> 
 
 
 def _working_pixels(entry: dict[str, Any]) -> int | None:
-    return _positive(int(entry["pixels"])) if "pixels" in entry else None
+    return _whole(entry["pixels"], MOST_PIXELS) if "pixels" in entry else None
 
 
 def _with_graphs(bundle: ModelBundle, files: dict[str, Any], hashes: dict[str, str]) -> ModelBundle:
@@ -227,10 +240,49 @@ def _with_graphs(bundle: ModelBundle, files: dict[str, Any], hashes: dict[str, s
     return replace(bundle, mde=mde, refinement=refinement)
 
 
-def _positive(number: int) -> int:
-    if number < 1:
-        raise ValueError(f"{number} is not positive")
-    return number
+def _whole(number: Any, largest: int) -> int:
+    """A positive number that is not so large that images of gigabytes would be made."""
+    if not isinstance(number, (int, float)) or not 1 <= number <= largest or number != int(number):
+        raise ValueError(f"{number!r:.50} is not a whole number from 1 to {largest}")
+    return int(number)
+
+
+def _tolerance(entry: dict[str, Any]) -> float:
+    """With an infinite one nothing would be checked."""
+    tolerance = float(entry["tolerance"])
+    if not 0 < tolerance < math.inf:
+        raise ValueError(f"{tolerance} is no tolerance")
+    return tolerance
+
+
+def _word(value: Any) -> str:
+    """A name or version, which may look like a number."""
+    if not isinstance(value, (str, int, float)) or not 0 < len(str(value)) <= LONGEST_WORD:
+        raise ValueError(f"{value!r:.50} is no name or version")
+    return str(value)
+
+
+def _array(archive: ZipFile, name: str) -> NDArray[Any]:
+    member = archive.getinfo(f"{name}.npy")
+    if member.file_size > LARGEST_ARRAY:  # zeros are packed a thousandfold
+        raise ValueError(f"{name} has {member.file_size:,} bytes, allowed are {LARGEST_ARRAY:,}")
+    return array_of_npy(archive.read(member))
+
+
+def _check_golden(golden: GoldenPair, spec: EngineSpec) -> None:
+    """Refuse what the engines would not take, or what the self-check could not compare."""
+    image, size = golden.image, golden.depth.shape
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"image is {image.dtype} {list(image.shape)}, not uint8 [H, W, 3]")
+    for values in (golden.sparse_depth, golden.depth):
+        if values.dtype != np.float32 or values.shape != image.shape[:2]:
+            raise ValueError(f"depth is {values.dtype} {list(values.shape)}, not as the image")
+        if not (values >= 0).all() or np.isinf(values).any():
+            raise ValueError("depth is negative or not finite")
+    if min(size) < spec.minimum or max(size) > spec.maximum:
+        raise ValueError(f"{list(size)} is no size that {spec.path.name} takes")
+    if not golden.depth.all() or not golden.sparse_depth.any():
+        raise ValueError("depth is 0 where it has to be compared, or there are no points")
 
 
 def _listed(file: str, hashes: dict[str, str]) -> str:
@@ -276,8 +328,8 @@ def _find(name_or_path: str | Path) -> Path:
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
-        manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        manifest = read_yaml(path)
+    except (OSError, ValueError) as error:
         raise BundleManifestError(f"{path} cannot be read: {error}") from error
     schema = manifest.get("schema") if isinstance(manifest, dict) else None
     if not isinstance(schema, int):

@@ -57,6 +57,7 @@ class Pipeline(Protocol):
 
         Raises:
             InferenceError: the back end failed.
+            BundleGraphError: a graph gives something else than the contract says.
         """
 
 
@@ -102,6 +103,7 @@ class HostPipeline:
         clock.lap("prepare_mde")
 
         found = self.mde.run({"image": mde_input})["relative_depth"]
+        _check_output("relative_depth", found)
         clock.lap("mde")
 
         resized = _resize(found[0, 0], height, width)
@@ -114,6 +116,8 @@ class HostPipeline:
         clock.lap("prepare_refinement")
 
         outputs = self.refinement.run(refinement_inputs)
+        for name in ("depth", "confidence"):
+            _check_output(name, outputs[name], refinement_inputs["sparse_depth"].shape)
         clock.lap("refinement")
         depth, confidence = (
             outputs[name][0, 0, :height, :width] for name in ("depth", "confidence")
@@ -127,6 +131,32 @@ def _check_graph(engine: Engine, spec: EngineSpec, inputs: set[str], outputs: se
             f"{spec.path} maps {sorted(engine.inputs)} to {sorted(engine.outputs)}, expected "
             f"{sorted(inputs)} to {sorted(outputs)}: export the bundle again"
         )
+
+
+def _check_output(name: str, values: object, shape: tuple[int, ...] | None = None) -> None:
+    """Only running a graph shows what its outputs really are.
+
+    Args:
+        name: of the output.
+        values: what the engine gave, expected to be float32 [1, 1, H, W].
+        shape: that it has to have; ``None`` = of any height and width.
+    """
+    if isinstance(values, np.ndarray):
+        wanted = shape or (1, 1, *values.shape[2:4])
+        if (
+            values.dtype == np.float32
+            and values.shape == wanted
+            and len(wanted) == 4
+            and values.size
+        ):
+            return
+        given = f"{values.dtype} {list(values.shape)}"
+    else:
+        given = f"a {type(values).__name__}"
+    size = list(shape) if shape else "[1, 1, H, W]"
+    raise BundleGraphError(
+        f"the graph gives {name} as {given}, expected float32 {size}: export the bundle again"
+    )
 
 
 def _resize(array: NDArray, height: int, width: int) -> NDArray:  # type: ignore[type-arg]

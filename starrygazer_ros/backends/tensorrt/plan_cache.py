@@ -17,6 +17,7 @@ from typing import Any
 SCHEMA = 1
 LARGEST_CACHE = 4 << 30  # bytes
 CANNOT_KEEP = "plans cannot be kept"  # how each PlanCache.problem begins
+LARGEST_SIDECAR = 1 << 16
 _PLAN, _SIDECAR, _QUARANTINE = ".plan", ".json", ".bad"
 
 
@@ -192,8 +193,9 @@ class PlanCache:
 def _read(sidecar: Path) -> dict[str, Any]:
     """What a sidecar tells, nothing if it is missing or damaged."""
     try:
-        about = json.loads(sidecar.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        with sidecar.open("rb") as file:
+            about = json.loads(file.read(LARGEST_SIDECAR))
+    except (OSError, ValueError, RecursionError):  # brackets by the thousand
         return {}
     return about if isinstance(about, dict) else {}
 
