@@ -42,7 +42,8 @@ def require_plain(text: str) -> None:
     depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            raise ValueError(f"line {event.start_mark.line + 1} has an alias: repeat the value")
+            line = event.start_mark.line + 1 if event.start_mark else "?"
+            raise ValueError(f"line {line} has an alias: repeat the value")
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:

@@ -254,7 +254,7 @@ def _result(
     depth, confidence = (x.copy() for x in (prediction.depth, prediction.confidence))
     if not known.all():
         depth[~known], confidence[~known] = np.nan, 0
-    points = np.flatnonzero(sparse_depth)
+    points = np.flatnonzero(sparse_depth > 0)  # of bytes, which is ten times as fast as of floats
     ratio = depth.ravel()[points] / sparse_depth.ravel()[points]
     agreeing = np.count_nonzero((ratio < CONTRADICTED) & (ratio * CONTRADICTED > 1))
     clock.lap("finish")

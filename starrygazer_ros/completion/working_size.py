@@ -82,11 +82,12 @@ def nearest_in_cells(
     Returns:
         float32 [height, width] metres, 0 = none.
     """
-    rows, columns = np.nonzero(sparse_depth)
+    places = np.flatnonzero(sparse_depth > 0)  # of bytes, which is ten times as fast as of floats
+    rows, columns = np.divmod(places, sparse_depth.shape[1])
     cells = rows * height // sparse_depth.shape[0] * width
     cells += columns * width // sparse_depth.shape[1]
     nearest = np.full(height * width, np.inf, np.float32)
-    np.minimum.at(nearest, cells, sparse_depth[rows, columns])
+    np.minimum.at(nearest, cells, sparse_depth.ravel()[places])
     nearest[np.isinf(nearest)] = 0
     return nearest.reshape(height, width)
 
@@ -104,13 +105,21 @@ def returned_to(
         depth: float32 [H, W] metres, NaN = unknown.
         cell: pixels on a side, odd.
     """
-    known = (sparse_depth > 0) & (depth > 0)
-    off = np.zeros_like(depth)
-    off[known] = np.log(sparse_depth[known] / depth[known])
-    weight = known / (1 + np.square(off / np.float32(SLIGHTLY_OFF)))
-    both = cv2.merge([weight * off, weight])
-    for _ in range(2):  # a box twice is a tent
-        both = cv2.blur(both, (cell, cell), borderType=cv2.BORDER_CONSTANT)
-    total, share = cv2.split(both)
-    missing = total / (share + np.float32(NOTHING_AROUND / cell**2))
-    return np.asarray(depth * np.exp(missing), np.float32)
+    places = np.flatnonzero((sparse_depth > 0) & (depth > 0))
+    off = np.log(sparse_depth.ravel()[places] / depth.ravel()[places])
+    weight = 1 / (1 + np.square(off / np.float32(SLIGHTLY_OFF)))
+    total, share = (_spread(places, values, depth.shape, cell) for values in (weight * off, weight))
+    share += NOTHING_AROUND / cell**2
+    return np.asarray(cv2.multiply(depth, cv2.exp(cv2.divide(total, share))), np.float32)
+
+
+def _spread(
+    places: NDArray[np.intp], values: NDArray[np.float32], shape: tuple[int, int], cell: int
+) -> NDArray[np.float32]:
+    """Values at flat places of an image, each spread as a tent."""
+    image = np.zeros(shape, np.float32)
+    image.ravel()[places] = values
+    box = np.full(cell, 1 / cell)
+    tent = np.convolve(box, box)
+    spread = cv2.sepFilter2D(image, -1, tent, tent, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(spread, np.float32)

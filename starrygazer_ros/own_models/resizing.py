@@ -8,9 +8,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
-from starrygazer_ros.completion import ModelBundle
+from starrygazer_ros.backends.names import FP32, ONNXRUNTIME
+from starrygazer_ros.backends.options import EngineOptions
+from starrygazer_ros.completion import DepthCompleter, ModelBundle
 from starrygazer_ros.completion.bundle import MANIFEST
 from starrygazer_ros.own_models.errors import OwnModelError
 
@@ -52,10 +55,28 @@ def resize(
         manifest["mde"]["pixels"] = mde_pixels or bundle.mde_pixels
         card = _card(bundle, folder.name, manifest)
         (partial / CARD).write_text(card, encoding="utf-8")
-        manifest["files"][CARD] = hashlib.sha256(card.encode()).hexdigest()
-        (partial / MANIFEST).write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
+        _write(partial, manifest)
+        _make_golden_output(ModelBundle.load(partial))
+        _write(partial, manifest)
         ModelBundle.load(partial)
         partial.rename(folder)
+
+
+def _write(folder: Path, manifest: dict[str, Any]) -> None:
+    """The manifest, with the hashes of the files as they are."""
+    for name in manifest["files"]:
+        manifest["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    (folder / MANIFEST).write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
+
+
+def _make_golden_output(bundle: ModelBundle) -> None:
+    """What ONNX Runtime computes in float32 in the new size is what others are compared with."""
+    golden = bundle.golden()
+    completer = DepthCompleter(bundle, ONNXRUNTIME, options=EngineOptions(FP32))
+    depth = completer.complete(golden.image, golden.sparse_depth).depth
+    np.savez_compressed(
+        bundle.golden_path, image=golden.image, sparse_depth=golden.sparse_depth, depth=depth
+    )
 
 
 def _card(bundle: ModelBundle, name: str, manifest: dict[str, Any]) -> str:
