@@ -37,7 +37,7 @@ help:
 	@echo "make test-training  tests of training/, with PyTorch in .venv-training"
 	@echo "make train-default DATA=folder  train models/default from nothing (hours)"
 	@echo "make train-accurate DATA=folder  the same for models/accurate: larger, better, not committed"
-	@echo "make bench  accuracy, speed, growth, projection, messages and start beside the classical methods; BENCH=--quick: a part; JSON in build/bench/"
+	@echo "make bench  accuracy, also of bad inputs, speed, growth, projection, messages and start beside the classical methods; BENCH=--quick: a part; JSON in build/bench/"
 	@echo "make fuzz   100,000 broken messages for all that reads them, 11,000 damaged files, 5,000 messages for a running node; FUZZ, FUZZ_FILES, FUZZ_NODE='--cases N'"
 	@echo "make fuzz-guided  a search for new ways through the code, a minute for each kind of input, in .venv-guided; GUIDED='--seconds 600'"
 	@echo "make faults  what goes wrong on a robot, done to a running node; FAULTS='--seconds 5 --only clock'"
@@ -98,6 +98,7 @@ bench: $(READY)
 	@mkdir -p $(BENCH_FOLDER)
 	-@$(VENV)/bin/python -m benchmarks.accuracy --bundle default --bundle fast --json $(BENCH_FOLDER)/accuracy.json $(BENCH)
 	-@$(VENV)/bin/python -m benchmarks.frontier $(BENCH_FOLDER)/accuracy.json --plot $(BENCH_FOLDER)/frontier.png
+	-@$(VENV)/bin/python -m benchmarks.degraded --json $(BENCH_FOLDER)/degraded.json --plots $(BENCH_FOLDER)/degraded
 	-@$(VENV)/bin/python -m benchmarks.speed --json $(BENCH_FOLDER)/speed.json
 	-@$(VENV)/bin/python -m benchmarks.speed --bundle fast --without-node --json $(BENCH_FOLDER)/speed_fast.json
 	-@$(VENV)/bin/python -m benchmarks.scaling --json $(BENCH_FOLDER)/scaling.json --plot $(BENCH_FOLDER)/scaling.png

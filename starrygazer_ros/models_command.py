@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starrygazer_ros.completion import CompletionError, ModelBundle
-from starrygazer_ros.completion.bundle import MANIFEST, bundle_folders, user_models
+from starrygazer_ros.completion.bundle_folders import MANIFEST, bundle_folders, user_models
 from starrygazer_ros.console import EXIT_OK, positive_integer, positive_number, say
 from starrygazer_ros.files import KITTI_DEPTH_SCALE, read_image, read_sparse_depth
 from starrygazer_ros.own_models.resizing import resize

@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
-import numpy as np
-from numpy.typing import NDArray
-
+from starrygazer_ros.completion.bundle_folders import MANIFEST, find_bundle
 from starrygazer_ros.completion.errors import (
     BundleIntegrityError,
     BundleManifestError,
     BundleNotFoundError,
 )
+from starrygazer_ros.completion.golden import GoldenPair, read_golden
 from starrygazer_ros.completion.ownership import require_trusted
-from starrygazer_ros.npy import array_of_npy
 from starrygazer_ros.plain_yaml import read_yaml
 
-MANIFEST = "manifest.yaml"
 SCHEMA = 1
 
 # Beyond all networks, so that a wrong manifest cannot ask for gigabytes.
 LARGEST_MINIMUM = 1024  # pixels of a side, also of a multiple
 LARGEST_MAXIMUM = 16_384
 MOST_PIXELS = 16_000_000
-LARGEST_ARRAY = 64 << 20  # bytes of the golden pair's
 LONGEST_WORD = 200  # characters of name and version
 
 
@@ -60,23 +53,6 @@ class EngineSpec:
             BundleIntegrityError: it was changed, or somebody else could change it.
         """
         return _read_verified(self.path, self.sha256)
-
-
-@dataclass(frozen=True)
-class GoldenPair:
-    """A stored input and the reference output, to check an engine on the machine it runs on.
-
-    Attributes:
-        image: uint8 [H, W, 3] RGB.
-        sparse_depth: float32 [H, W] metres, 0 = none.
-        depth: float32 [H, W] metres, reference output.
-        tolerance: largest relative depth difference that counts as equal.
-    """
-
-    image: NDArray[np.uint8]
-    sparse_depth: NDArray[np.float32]
-    depth: NDArray[np.float32]
-    tolerance: float
 
 
 @dataclass(frozen=True)
@@ -123,7 +99,7 @@ class ModelBundle:
             BundleManifestError: the manifest cannot be understood.
             BundleIntegrityError: a file was changed, or somebody else could change it.
         """
-        folder = _find(name_or_path)
+        folder = find_bundle(name_or_path)
         for place in (folder, folder / MANIFEST):
             require_trusted(place)
         manifest = _read_manifest(folder / MANIFEST)
@@ -171,18 +147,8 @@ class ModelBundle:
         Raises:
             BundleManifestError: the file does not hold them.
         """
-        try:
-            with ZipFile(self.golden_path) as archive:
-                image, sparse_depth, depth = (
-                    _array(archive, name) for name in ("image", "sparse_depth", "depth")
-                )
-            golden = GoldenPair(image, sparse_depth, depth, self.golden_tolerance)
-            _check_golden(golden, self.refinement)
-        except Exception as error:  # of zipfile, zlib, or whatever damaged bytes lead to
-            raise BundleManifestError(
-                f"{self.golden_path} holds no golden pair ({error!r:.300}); export the bundle again"
-            ) from error
-        return golden
+        spec = self.refinement
+        return read_golden(self.golden_path, self.golden_tolerance, spec.minimum, spec.maximum)
 
 
 def mde_input_size(
@@ -262,68 +228,11 @@ def _word(value: Any) -> str:
     return str(value)
 
 
-def _array(archive: ZipFile, name: str) -> NDArray[Any]:
-    member = archive.getinfo(f"{name}.npy")
-    if member.file_size > LARGEST_ARRAY:  # zeros are packed a thousandfold
-        raise ValueError(f"{name} has {member.file_size:,} bytes, allowed are {LARGEST_ARRAY:,}")
-    return array_of_npy(archive.read(member))
-
-
-def _check_golden(golden: GoldenPair, spec: EngineSpec) -> None:
-    """Refuse what the engines would not take, or what the self-check could not compare."""
-    image, size = golden.image, golden.depth.shape
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"image is {image.dtype} {list(image.shape)}, not uint8 [H, W, 3]")
-    for values in (golden.sparse_depth, golden.depth):
-        if values.dtype != np.float32 or values.shape != image.shape[:2]:
-            raise ValueError(f"depth is {values.dtype} {list(values.shape)}, not as the image")
-        if not (values >= 0).all() or np.isinf(values).any():
-            raise ValueError("depth is negative or not finite")
-    if min(size) < spec.minimum or max(size) > spec.maximum:
-        raise ValueError(f"{list(size)} is no size that {spec.path.name} takes")
-    if not golden.depth.all() or not golden.sparse_depth.any():
-        raise ValueError("depth is 0 where it has to be compared, or there are no points")
-
-
 def _listed(file: str, hashes: dict[str, str]) -> str:
     """A file that is used must also be hashed."""
     if file not in hashes:
         raise ValueError(f"{file} has no hash under 'files'")
     return file
-
-
-def user_models() -> Path:
-    """Where the user's own bundles lie, by the XDG Base Directory Specification."""
-    base = os.environ.get("XDG_DATA_HOME", "")
-    root = Path(base) if os.path.isabs(base) else Path.home() / ".local" / "share"
-    return root / "starrygazer_ros" / "models"
-
-
-def bundle_folders() -> Iterator[Path]:
-    """Folders that may hold named bundles: source checkout, workspaces, installation, user's."""
-    here = Path(__file__).resolve()
-    yield here.parents[2] / "models"
-    workspaces = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
-    # pip installs for the system, a user or a virtual environment into the prefix whose lib/ holds
-    # this file, with --target beside the package.
-    prefixes = [folder.parent for folder in here.parents if folder.name in ("lib", "lib64")]
-    for prefix in [*map(Path, workspaces), here.parents[2], *prefixes[:1]]:
-        yield prefix / "share" / "starrygazer_ros" / "models"
-    yield user_models()
-
-
-def _find(name_or_path: str | Path) -> Path:
-    candidates = [Path(os.path.expanduser(name_or_path))]
-    if Path(name_or_path).name == str(name_or_path):
-        candidates = [*(folder / name_or_path for folder in bundle_folders()), *candidates]
-    for candidate in candidates:
-        if (candidate / MANIFEST).is_file():
-            return candidate
-    looked = ", ".join(dict.fromkeys(map(str, candidates)))
-    raise BundleNotFoundError(
-        f"no model bundle '{name_or_path}': there is no {MANIFEST} in {looked}. "
-        "Give the path of a bundle folder, or reinstall the package."
-    )
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
