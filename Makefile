@@ -51,7 +51,7 @@ demo: $(READY)
 	@$(VENV)/bin/python -m demo $(DEMO)
 
 # Its name before Kilted.
-node faults: export $(if $(filter jazzy,$(ROS)),FASTRTPS,FASTDDS)_DEFAULT_PROFILES_FILE ?= $(CURDIR)/config/fastdds_large_images.xml
+node faults soak: export $(if $(filter jazzy,$(ROS)),FASTRTPS,FASTDDS)_DEFAULT_PROFILES_FILE ?= $(CURDIR)/config/fastdds_large_images.xml
 node: $(READY)
 	@$(VENV)/bin/python -m starrygazer_ros.nodes.completion_node $(NODE)
 

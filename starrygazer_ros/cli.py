@@ -225,9 +225,9 @@ def _complete(options: argparse.Namespace) -> int:
     completed = Completed(
         depth, result.confidence, image, intrinsics, options.depth_scale, options.edge_ratio
     )
+    saturated = max(write_output(path, completed) for path in options.output)
     for doubt in Doubts().find(image, sparse_depth, result):
         say(f"warning: {doubt}")
-    saturated = max(write_output(path, completed) for path in options.output)
     _warn_of_distance(result.depth, saturated, options.depth_scale)
     print(_summary(options, sparse_depth, depth, result))
     return EXIT_OK

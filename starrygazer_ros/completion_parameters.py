@@ -10,6 +10,7 @@ from starrygazer_ros.clouds import CLOUD_FIELDS, XYZRGB, CloudOptions
 from starrygazer_ros.common_parameters import CommonParameters
 from starrygazer_ros.completion.completer import DEFAULT_MIN_SPARSE_POINTS
 from starrygazer_ros.completion.doubts import DoubtLimits
+from starrygazer_ros.completion.edge_alignment import FARTHEST
 from starrygazer_ros.compressed import IMAGE_TRANSPORTS, RAW, SPARSE_DEPTH_TRANSPORTS
 from starrygazer_ros.depth_encodings import DEPTH_ENCODINGS
 from starrygazer_ros.matching import APPROXIMATE, LATEST, POLICIES, Rule
@@ -226,7 +227,7 @@ class CompletionParameters(CommonParameters, CloudParameters):
         "Diagnostics warn when the sparse depth jumps farther than this beside the image's edges "
         "[pixels]; 0 = never.",
         When.RUNNING,
-        limits=(0.0, 100.0),
+        limits=(0.0, FARTHEST - 1.0),
     )
     check_image: bool = parameter(
         "diagnostics.check_image",

@@ -190,7 +190,8 @@ def _add(options: argparse.Namespace) -> int:
 
 def _resize(options: argparse.Namespace) -> int:
     bundle = ModelBundle.load(options.bundle)
-    resize(bundle, options.folder, options.pixels, options.mde_pixels, options.version)
+    with _told_if_unwritable(options.folder):
+        resize(bundle, options.folder, options.pixels, options.mde_pixels, options.version)
     print(f"completes images in about {options.pixels} pixels -> {options.folder}")
     return EXIT_OK
 

@@ -208,6 +208,15 @@ def test_projects_point_clouds_with_the_transforms_of_the_bag(tmp_path, complete
     assert xyz[0, 0] == pytest.approx([-47.5 * 4.8 / 80, -31.5 * 4.8 / 80, 4.8], rel=1e-5)
 
 
+def test_says_why_a_depth_may_be_wrong(tmp_path, complete, capsys):
+    record_drive(tmp_path / "drive", frames=3)
+    assert complete(tmp_path / "drive", tmp_path / "out") == 0
+    assert "contradicted_points" in capsys.readouterr().err  # of the tiny bundle's depth
+    quiet = ["-p", "diagnostics.max_contradicted_share:=0.0"]
+    assert complete(tmp_path / "drive", tmp_path / "again", *quiet) == 0
+    assert "contradicted_points" not in capsys.readouterr().err
+
+
 def test_says_that_the_sparse_depth_is_in_another_frame(tmp_path, complete, capsys):
     with recordings.writing(tmp_path / "in") as write:
         depth = recordings.sparse_depth(START)

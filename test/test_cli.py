@@ -87,6 +87,14 @@ def test_point_cloud_has_a_point_per_pixel(folder: Path, complete: Run) -> None:
     assert b"element vertex 6144\n" in (folder / "dense.ply").read_bytes()
 
 
+def test_says_why_a_depth_may_be_wrong(
+    complete: Run, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert complete("dense.npy") == 0
+    assert (folder / "dense.npy").exists()
+    assert "warning: " in capsys.readouterr().err
+
+
 def test_too_far_depth_is_warned_about(complete: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert complete("dense.png", options="--depth-scale 60000") == 0
 

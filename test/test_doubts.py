@@ -114,6 +114,27 @@ def test_more_of_the_image_without_points_than_usual_is_one() -> None:
     assert "(limit 10%)" in str(doubt)
 
 
+def test_what_is_wrong_for_long_does_not_become_usual() -> None:
+    few = points()
+    few[::16] = 0
+    doubts = after(LEAST_USUAL)
+    assert {tuple(causes(doubts, sparse_depth=few)) for _ in range(3 * LEAST_USUAL)} == {
+        ("fewer_points",)
+    }
+    fewer = points()
+    fewer[:40] = 0
+    doubts = after(LEAST_USUAL)
+    assert {tuple(causes(doubts, sparse_depth=fewer)) for _ in range(3 * LEAST_USUAL)} == {
+        ("far_from_points",)
+    }
+
+
+def test_images_of_another_size_have_nothing_usual_yet() -> None:
+    doubts = after(LEAST_USUAL)
+    half = points()[: HEIGHT // 2]
+    assert causes(doubts, picture()[: HEIGHT // 2], half) == []
+
+
 def test_depth_that_jumps_beside_the_edges_of_the_image_is_one() -> None:
     image = np.full((HEIGHT, WIDTH, 3), 60, np.uint8)
     image[:, 40:80] = image[:, 120:] = 180
@@ -151,6 +172,15 @@ def test_a_blurred_image_is_one() -> None:
     coarse = np.repeat(np.repeat(picture(), 12, 0), 12, 1)[:HEIGHT, :WIDTH]
     blurred = np.asarray(cv2.GaussianBlur(coarse, (0, 0), 5), np.uint8)
     assert causes(Doubts(), blurred) == ["blurred_image"]
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_an_image_that_moved_while_it_was_taken_is_one(axis: int) -> None:
+    import cv2
+
+    coarse = np.repeat(np.repeat(picture(), 12, 0), 12, 1)[:HEIGHT, :WIDTH]
+    size = (1, 25) if axis == 0 else (25, 1)
+    assert causes(Doubts(), np.asarray(cv2.blur(coarse, size), np.uint8)) == ["blurred_image"]
 
 
 def test_a_flat_image_is_not_called_blurred() -> None:

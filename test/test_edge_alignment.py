@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from starrygazer_ros.completion.edge_alignment import FEWEST, EdgeAlignment
+from starrygazer_ros.completion.edge_alignment import FEWEST, MOST_OF_FRAME, EdgeAlignment
 
 HEIGHT, WIDTH = 200, 240
 Arrays = tuple[NDArray[np.uint8], NDArray[np.float32]]
@@ -75,6 +75,16 @@ def test_says_nothing_where_the_image_has_no_edges_at_the_jumps() -> None:
         image, _ = scene(seed + 100)
         alignment.add(image, lines(scene(seed)[1]))
     assert (alignment.right, alignment.down) == (None, None)
+
+
+def test_of_a_large_image_a_window_is_looked_at_elsewhere_each_time() -> None:
+    alignment = EdgeAlignment()
+    for seed in range(12):
+        image, depth = (np.tile(a, (5, 5, 1)[: a.ndim]) for a in scene(seed))
+        alignment.add(np.ascontiguousarray(image), lines(depth, right=5))
+    assert alignment.right is not None
+    assert alignment.right.pixels == pytest.approx(5, abs=1)
+    assert alignment.right.jumps < 12 * 2 * MOST_OF_FRAME
 
 
 def test_what_was_long_ago_is_forgotten() -> None:

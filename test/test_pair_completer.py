@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -138,6 +139,49 @@ def test_sparse_depth_of_another_frame_is_completed_with_a_warning(tiny_bundle):
     counts = pairs.statistics.snapshot()
     assert (counts.completed, counts.warnings) == (1, {"other_frame": 1})
     assert logger.lines[0].startswith("other_frame: sparse depth is in frame 'elsewhere'")
+
+
+def test_a_depth_that_may_be_wrong_is_published_with_a_warning(tiny_bundle):
+    outputs, logger = FakeOutputs(), FakeLogger()
+    completer = DepthCompleter.from_bundle(str(tiny_bundle))
+    pairs = PairCompleter(make_reader(), completer, outputs, logger)
+    pairs._reader.calibrations.find = lambda *_: object()
+    pairs.process(Pair(image_message(), sparse_depth_message(), 0.0))
+    counts = pairs.statistics.snapshot()
+    # The tiny bundle's depth is 3.6 m everywhere, half of the points are 2 m away.
+    assert (counts.completed, counts.warnings) == (1, {"contradicted_points": 1})
+    assert counts.contradicted_points == np.count_nonzero(sparse_depth_array() == 2)
+    assert "doubts" in counts.latencies
+    assert logger.lines[0].startswith("contradicted_points: ")
+    pairs.change(NO_DOUBTS)  # as a parameter of the running node
+    pairs.process(Pair(image_message(), sparse_depth_message(), 0.0))
+    assert pairs.statistics.snapshot().warnings == {"contradicted_points": 1}
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "changed", "warnings"),
+    [
+        (15, {}, {}),
+        (-30, {}, {"stamp_offset": 1}),
+        (30, {"max_offset": 0.04}, {}),
+        (30, {"max_offset": 0.0}, {}),
+        (30, {"sync_policy": "latest"}, {}),
+    ],
+)
+def test_stamps_that_differ_are_a_warning(tiny_bundle, milliseconds, changed, warnings):
+    logger = FakeLogger()
+    completer = DepthCompleter.from_bundle(str(tiny_bundle))
+    pairs = PairCompleter(make_reader(), completer, FakeOutputs(), logger)
+    pairs._reader.calibrations.find = lambda *_: object()
+    image, sparse_depth = image_message(), sparse_depth_message()
+    image.header.stamp.sec = sparse_depth.header.stamp.sec = 100
+    image.header.stamp.nanosec = 500_000_000
+    sparse_depth.header.stamp.nanosec = 500_000_000 + milliseconds * 1_000_000
+    pairs.change(replace(NO_DOUBTS, **changed))
+    pairs.process(Pair(image, sparse_depth, 0.0))
+    assert pairs.statistics.snapshot().warnings == warnings
+    if warnings:
+        assert "30 ms older than its image (limit 20 ms)" in logger.lines[0]
 
 
 def test_one_pair_sees_one_set_of_parameters(tiny_bundle):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from starrygazer_ros.backends.options import EngineOptions
 from starrygazer_ros.cli import main
 from starrygazer_ros.completion import DepthCompleter, ModelBundle, SharedEngines
 from starrygazer_ros.completion.errors import BundleManifestError
@@ -96,6 +97,20 @@ def test_depth_goes_back_to_the_measurements_but_not_to_those_beyond_an_edge() -
     assert returned[30, 30] == pytest.approx(4, rel=0.05)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("unknown", [0.0, -1.0, np.inf, np.nan])
+def test_what_the_engines_leave_unknown_is_unknown(unknown) -> None:
+    class WithHole(Inner):
+        def run(self, image, sparse_depth, clock, relative_depth=True):
+            found = super().run(image, sparse_depth, clock, relative_depth)
+            found.depth[10:20, 10:20] = unknown
+            return found
+
+    found = SmallerPipeline(WithHole(), 6000, 1).run(image(), sparse_depth(), StageClock())
+    assert np.isnan(found.depth[22:38, 22:38]).all()
+    assert np.isfinite(found.depth).sum() >= HEIGHT * WIDTH - 22 * 22
+
+
 def test_unknown_depth_stays_unknown() -> None:
     depth = np.full((40, 40), np.nan, np.float32)
     measured = np.zeros_like(depth)
@@ -120,7 +135,26 @@ def test_a_bundle_says_in_how_many_pixels_it_works(small, capsys) -> None:
     assert main(["models", "resize", "default", str(small), "--pixels", "30000"]) == 2
     assert "exists: choose another name" in capsys.readouterr().err
     assert main(["models", "resize", "default", f"{small}er", "--pixels", "100"]) == 2
-    assert "takes images of 2401 pixels and more only" in capsys.readouterr().err
+    assert "takes 2401 to 16000000 pixels, not 100" in capsys.readouterr().err
+    assert main(["models", "resize", "default", "/proc/new/small", "--pixels", "30000"]) == 2
+    assert "cannot be made" in capsys.readouterr().err
+
+
+def test_the_golden_pair_checks_the_graphs_whatever_the_working_size(tmp_path) -> None:
+    folder = tmp_path / "tiny"
+    assert main(["models", "resize", "default", str(folder), "--pixels", "5000"]) == 0
+    options = EngineOptions(precision="int8")  # which is checked when it is loaded
+    completer = DepthCompleter.from_bundle(folder, "onnxruntime", options=options)
+    assert 0 < completer.self_check() <= completer.bundle.golden_tolerance
+    assert DepthCompleter.from_bundle(folder, "onnxruntime").self_check() < 1e-5
+
+
+def test_images_larger_than_the_engines_take_are_shrunk() -> None:
+    completer = DepthCompleter.from_bundle("fast", "onnxruntime")
+    depth = np.zeros((60, 4200), np.float32)
+    depth[::10, ::10] = 3
+    result = completer.complete(np.zeros((60, 4200, 3), np.uint8), depth)
+    assert result.depth == pytest.approx(3, rel=0.1)
 
 
 def test_it_completes_a_photograph_nearly_as_well(small) -> None:

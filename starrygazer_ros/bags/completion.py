@@ -227,13 +227,13 @@ class BagCompleter:
         for doubt in arrays.doubts:
             self.outcome.explain(doubt.cause, doubt)
         result = self._completer.complete(arrays.image, arrays.sparse_depth)
-        for doubt in self._doubts.find(arrays.image, arrays.sparse_depth, result):
-            self.outcome.explain(doubt.cause, doubt)
         scaled = ScaledResult(result, arrays.image, self._values.output_scale)
         calibration = self._calibration(image.header, arrays.sparse_depth.shape)
         outputs = serialized_outputs(scaled, image.header, calibration, self._values, self._wanted)
         self._partial.add(frame, outputs)
         self.outcome.completed += 1
+        for doubt in self._doubts.find(arrays.image, arrays.sparse_depth, result):
+            self.outcome.explain(doubt.cause, doubt)
 
     def _calibration(self, header: Any, size: tuple[int, ...]) -> Calibration | None:
         if not any(output in NEED_CALIBRATION for output in self._wanted):

@@ -152,7 +152,7 @@ class DepthCompleter:
     @property
     def backend_warnings(self) -> tuple[str, ...]:
         """What is wrong with the back end although it runs, a sentence each."""
-        return self._engines.warnings
+        return tuple(self._engines.warnings)
 
     @property
     def turn(self) -> FairLock:
@@ -202,7 +202,7 @@ class DepthCompleter:
             SelfCheckError: the difference is above the bundle's tolerance or not finite.
         """
         with self.turn:
-            return self_check(self._engines.pipeline, self.bundle)
+            return self_check(self._engines.graphs, self.bundle)
 
     def _check(
         self, image: NDArray[np.uint8], sparse_depth: NDArray[np.float32]
@@ -222,7 +222,8 @@ class DepthCompleter:
                 "project the sparse depth into this image's size"
             )
         spec = self.bundle.refinement
-        if min(height, width) < spec.minimum or max(height, width) > spec.maximum:
+        shrinks = self.bundle.working_pixels is not None
+        if min(height, width) < spec.minimum or (max(height, width) > spec.maximum and not shrinks):
             raise ImageSizeError(
                 f"image is {width}x{height}; bundle '{self.bundle.name}' takes sides from "
                 f"{spec.minimum} to {spec.maximum} pixels: resize image and sparse depth"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starrygazer_ros.completion.completer import CompletionResult
-from starrygazer_ros.completion.edge_alignment import EdgeAlignment
+from starrygazer_ros.completion.edge_alignment import FARTHEST, EdgeAlignment
 from starrygazer_ros.completion.errors import CompletionError
 
 FAR = 0.1  # of the image's diagonal, from a pixel to the nearest sparse point
@@ -30,7 +30,7 @@ DARK = 40.0  # grey level
 WHITE, MOST_WHITE = 250, 0.5  # grey level from which on nothing is seen, and the share of it
 BLURRED = 3.2  # see _smoothness
 LEAST_ROUGH = 1.0  # squared grey levels; with less there is nothing to be blurred
-EVERY_ROW = 4  # of the image is looked at
+EVERY_ROW = 4  # of the image is looked at, and every such column
 
 
 class DoubtError(CompletionError):
@@ -123,8 +123,10 @@ class Doubts:
 
     def __init__(self, limits: DoubtLimits | None = None, history: History | None = None) -> None:
         self.limits = limits or DoubtLimits()
-        self._history = history or History()
-        self._frames = 0
+        self._given = history
+        self._history = History()
+        self._shape: tuple[int, ...] = ()
+        self._frames = 0  # of that shape
 
     def find(
         self,
@@ -139,20 +141,23 @@ class Doubts:
             sparse_depth: float32 [H, W] metres, 0 or NaN = none.
             result: of both.
         """
+        if image.shape != self._shape:  # what was usual is so no more
+            self._shape, self._frames = image.shape, 0
+            self._history = self._given or History()
+            self._given = None
         known = sparse_depth > 0
-        points, far = int(np.count_nonzero(known)), far_share(known)
+        points = int(np.count_nonzero(known))
         if self.limits.shift and self._frames % ALIGNMENT_EVERY == 0:
             self._history.alignment.add(image, sparse_depth)
         self._frames += 1
         found: list[DoubtError] = []
         found += self._of_contradictions(points, result)
-        found += self._of_distances(far)
+        if self.limits.far:
+            found += self._of_distances(far_share(known))
         found += self._of_number(points)
         found += self._of_alignment()
         if self.limits.image:
             found += _of_image(image)
-        self._history.points.append(points)
-        self._history.far.append(far)
         return tuple(found)
 
     def _of_contradictions(self, points: int, result: CompletionResult) -> Iterator[DoubtError]:
@@ -166,26 +171,30 @@ class Doubts:
             )
 
     def _of_distances(self, share: float) -> Iterator[DoubtError]:
+        usual = self._history.far
         limit = self.limits.far
-        if limit and len(self._history.far) >= LEAST_USUAL:
-            limit = min(limit, float(np.median(self._history.far)) + FAR_GROWN)
-        if 0 < limit < share:
+        if len(usual) >= LEAST_USUAL:
+            limit = min(limit, float(np.median(usual)) + FAR_GROWN)
+        if share > limit:
             yield FarFromPointsError(
                 f"in {share:.0%} of the image (limit {limit:.0%}) the nearest sparse point is more "
                 f"than {FAR:.0%} of the image's diagonal away, so that depth is a guess there: see "
-                "that nothing covers the sensor, or use depth/confidence"
+                "that nothing covers the sensor, or go by the confidence"
             )
+        if share <= limit or limit == self.limits.far:  # a fault never becomes usual
+            usual.append(share)
 
     def _of_number(self, points: int) -> Iterator[DoubtError]:
-        if self.limits.lost == 0 or len(self._history.points) < LEAST_USUAL:
-            return
-        usual = float(np.median(self._history.points))
-        if points < (1 - self.limits.lost) * usual:
+        known = self._history.points
+        usual = float(np.median(known)) if len(known) >= LEAST_USUAL else 0.0
+        if self.limits.lost and points < (1 - self.limits.lost) * usual:
             yield FewerPointsError(
                 f"{points} sparse points where {usual:.0f} were usual (limit "
                 f"{self.limits.lost:.0%} less): something covers the sensor, or a part of what it "
                 "sends is lost"
             )
+            return  # a fault never becomes usual
+        known.append(points)
 
     def _of_alignment(self) -> Iterator[DoubtError]:
         if self.limits.shift == 0:
@@ -197,8 +206,9 @@ class Doubts:
         for shift, ahead, back in shifts:
             if shift is not None and abs(shift.pixels) > self.limits.shift:
                 side = ahead if shift.pixels > 0 else back
+                more = " or more" if abs(shift.pixels) == FARTHEST else ""
                 yield MisalignedError(
-                    f"the sparse depth lies {abs(shift.pixels)} pixels too far {side} (limit "
+                    f"the sparse depth lies {abs(shift.pixels)}{more} pixels too far {side} (limit "
                     f"{self.limits.shift:g}), by where it jumps ({shift.jumps} times) and the "
                     "image has edges: check extrinsics, camera_info and stamps"
                 )
@@ -232,7 +242,8 @@ def _of_image(image: NDArray[np.uint8]) -> Iterator[DoubtError]:
     white = float(1 - histogram[WHITE - 1])
     if white > MOST_WHITE:
         yield OverexposedImageError(f"{white:.0%} of the image is white: expose it for less long")
-    if _smoothness(grey) > BLURRED:
+    columns = cv2.cvtColor(np.ascontiguousarray(image[:, ::EVERY_ROW]), cv2.COLOR_RGB2GRAY)
+    if max(_smoothness(grey), _smoothness(np.asarray(columns.T, np.uint8))) > BLURRED:
         yield BlurredImageError(
             "the image shows no detail of less than about 8 pixels: focus, clean the lens, or do "
             "not enlarge a smaller image"
@@ -245,6 +256,8 @@ def _smoothness(grey: NDArray[np.uint8]) -> float:
     The mean squared difference between pixels so far apart grows with the distance across a sharp
     edge, with its square in a blurred one, and noise adds the same to each.
     """
+    if grey.shape[1] <= 8:
+        return 0.0
     values = grey.astype(np.float32)
     two, four, eight = (
         float(np.mean((values[:, step:] - values[:, :-step]) ** 2)) for step in (2, 4, 8)

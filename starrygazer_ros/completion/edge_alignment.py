@@ -14,7 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 REACH = 12  # pixels, farthest shift that is looked at
+FARTHEST = REACH - 1  # that can be told: what is smoothed has one less on each side
 SHIFTS = np.arange(-REACH, REACH + 1)
+WINDOW = (480, 640)  # rows and columns that are looked at in a frame, elsewhere each time
+MOST_OF_FRAME = 500  # jumps
 LONGEST_GAP = 12  # pixels between two neighbouring points, or the edge could be anywhere in it
 FROM_NEARER = 2  # pixels, see _jumps
 JUMP = 0.3  # log depth between them; ground that is seen flatly has smaller ones
@@ -47,6 +50,7 @@ class EdgeAlignment:
 
     def __init__(self) -> None:
         self._along = {axis: _Strengths() for axis in (0, 1)}
+        self._random = np.random.default_rng(0)
 
     def add(self, image: NDArray[np.uint8], sparse_depth: NDArray[np.float32]) -> None:
         """Look at one more frame.
@@ -55,7 +59,13 @@ class EdgeAlignment:
             image: uint8 [H, W, 3] RGB.
             sparse_depth: float32 [H, W] metres, 0 or NaN = none.
         """
-        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        corner = [
+            int(self._random.integers(max(1, side - most + 1)))
+            for side, most in zip(sparse_depth.shape, WINDOW, strict=True)
+        ]
+        window = tuple(slice(c, c + most) for c, most in zip(corner, WINDOW, strict=True))
+        sparse_depth = sparse_depth[window]
+        grey = cv2.cvtColor(np.ascontiguousarray(image[window]), cv2.COLOR_RGB2GRAY)
         smooth = cv2.GaussianBlur(grey, (0, 0), 1.0)
         for axis, strengths in self._along.items():
             slope = np.abs(cv2.Sobel(smooth, cv2.CV_32F, axis, 1 - axis))
@@ -87,6 +97,8 @@ class _Strengths:
 
     def add(self, strength: NDArray[np.float32], sparse_depth: NDArray[np.float32]) -> None:
         rows, columns = _jumps(sparse_depth)
+        chosen = slice(None, None, 1 + len(rows) // MOST_OF_FRAME)
+        rows, columns = rows[chosen], columns[chosen]
         shifted = np.clip(columns[:, None] + SHIFTS, 0, strength.shape[1] - 1)
         found = strength[rows[:, None], shifted]
         if self._jumps > MOST:  # older ones count less

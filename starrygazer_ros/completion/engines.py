@@ -7,9 +7,8 @@ from weakref import WeakValueDictionary
 
 from starrygazer_ros.backends.options import EngineOptions, Say, say_nothing
 from starrygazer_ros.completion.bundle import ModelBundle
-from starrygazer_ros.completion.pipelines import Pipeline
 from starrygazer_ros.completion.selection import select_pipeline
-from starrygazer_ros.completion.working_size import SmallerPipeline
+from starrygazer_ros.completion.working_size import in_working_size
 from starrygazer_ros.fair_lock import FairLock
 
 
@@ -24,7 +23,8 @@ class Engines:
         say: is told what takes long.
 
     Attributes:
-        pipeline: runs them.
+        graphs: runs them on images as they are, to be compared with the golden pair.
+        pipeline: the same in the bundle's working size.
         bundle: with the graphs that run, which may be those of another precision.
         notes: why not a back end that would have been better, a sentence each.
         warnings: what is wrong although they run, a sentence each.
@@ -48,11 +48,8 @@ class Engines:
         self.turn = FairLock()
         self.given_up = False
         selection = select_pipeline(bundle, backend, threads, options, say)
-        self.pipeline: Pipeline = selection.pipeline
-        if bundle.working_pixels is not None:
-            self.pipeline = SmallerPipeline(
-                selection.pipeline, bundle.working_pixels, bundle.refinement.minimum
-            )
+        self.graphs = selection.pipeline
+        self.pipeline = in_working_size(selection.pipeline, bundle)
         self.bundle = selection.bundle
         self.notes = selection.notes
         self.warnings = selection.warnings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from starrygazer_ros import backends
@@ -36,13 +37,13 @@ class Selection:
         pipeline: loaded.
         bundle: the one given, or that with its graphs of another precision: those that run.
         notes: why not a back end that would have been better, a sentence each.
-        warnings: what is wrong although it runs, a sentence each.
+        warnings: what is wrong although it runs, a sentence each; there may be more later on.
     """
 
     pipeline: Pipeline
     bundle: ModelBundle
     notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: Collection[str] = ()
 
 
 def select_pipeline(
@@ -107,18 +108,17 @@ def _load(
 def _on_host(bundle: ModelBundle, backend: str, threads: int, precision: str) -> Selection:
     if precision == INT8:
         bundle = _in_int8(bundle)
-    warnings: list[str] = []
+    warnings: dict[str, None] = {}  # each once, although there are two engines
     mde, refinement = (
         backends.load_engine(
-            graph.read(), str(graph.path), backend, threads, precision, warnings.append
+            graph.read(), str(graph.path), backend, threads, precision, warnings.setdefault
         )
         for graph in (bundle.mde, bundle.refinement)
     )
     pipeline = HostPipeline(bundle, mde, refinement)
     if backend != ONNXRUNTIME or precision == INT8:  # else the one that made the golden output
         self_check(pipeline, bundle)
-    # Each once, although there are two engines.
-    return Selection(pipeline, bundle, warnings=tuple(dict.fromkeys(warnings)))
+    return Selection(pipeline, bundle, warnings=warnings.keys())
 
 
 def _in_int8(bundle: ModelBundle) -> ModelBundle:

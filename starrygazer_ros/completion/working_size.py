@@ -1,4 +1,4 @@
-"""Large images completed in fewer pixels: time that hardly depends on the size of the image."""
+"""Large images completed in fewer pixels, so that their size costs the engines no time."""
 
 from __future__ import annotations
 
@@ -8,12 +8,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from starrygazer_ros.completion.bundle import ModelBundle
 from starrygazer_ros.completion.pipelines import Pipeline, Prediction
 from starrygazer_ros.completion.resizing import Resampling
 from starrygazer_ros.completion.stage_clock import StageClock
 
 SLIGHTLY_OFF = 0.1  # log depth; measurements further away lie beyond an edge, which stays
 NOTHING_AROUND = 0.3  # weight of the depth as it is, over that of a measurement at the pixel itself
+
+
+def in_working_size(pipeline: Pipeline, bundle: ModelBundle) -> Pipeline:
+    """What completes images as the bundle says: as they are, or in fewer pixels."""
+    if bundle.working_pixels is None:
+        return pipeline
+    return SmallerPipeline(pipeline, bundle.working_pixels, bundle.refinement.minimum)
 
 
 class SmallerPipeline:
@@ -54,7 +62,9 @@ class SmallerPipeline:
         pooled = nearest_in_cells(sparse_depth, small_height, small_width)
         clock.lap("shrink")
         found = self.inner.run(np.asarray(small, np.uint8), pooled, clock, relative_depth)
-        resampling = Resampling(found.depth, height, width)
+        known = (found.depth > 0) & (found.depth < np.inf)  # False for NaN
+        small_depth = np.where(known, found.depth, np.float32(np.nan))
+        resampling = Resampling(small_depth, height, width)
         cell = math.ceil(max(height / small_height, width / small_width)) | 1
         depth = returned_to(sparse_depth, resampling.depth, cell)
         relative = found.relative_depth

@@ -26,7 +26,7 @@ class FaultLog:
         self._throttle = Throttle(LOG_PERIOD)
 
     def log(self, error: Exception) -> str:
-        """Log an exception from inside its ``except`` clause; its cause, to count it by."""
+        """Log a doubt, or an exception from inside its ``except`` clause; its cause, to count."""
         if isinstance(error, CompletionError):
             if self._throttle.ready(error.cause):
                 self._logger.warning(one_line(error))

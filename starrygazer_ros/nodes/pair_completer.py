@@ -147,8 +147,10 @@ class PairCompleter:
         with self._warnings():
             self._outputs.publish_confidence(scaled, completed.pair.image.header)
         self.statistics.record_latencies({"cloud": time.perf_counter() - published})
+        published = time.perf_counter()
         with self._warnings():
             self._doubt(completed)
+        self.statistics.record_latencies({"doubts": time.perf_counter() - published})
 
     def _finishes(self, work: object) -> bool:
         """No longer in work; whether it was until now: what was given up is counted already."""

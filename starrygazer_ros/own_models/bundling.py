@@ -107,6 +107,7 @@ def _manifest(name: str, base: ModelBundle, found: Probe, pixels: int) -> dict[s
     multiple = found.multiple
     smallest = _SMALLEST + -_SMALLEST % multiple
     refinement = base.refinement
+    working = {} if base.working_pixels is None else {"pixels": base.working_pixels}
     return {
         "schema": SCHEMA,
         "name": name,
@@ -123,6 +124,7 @@ def _manifest(name: str, base: ModelBundle, found: Probe, pixels: int) -> dict[s
             "multiple": refinement.multiple,
             "minimum": refinement.minimum,
             "maximum": refinement.maximum,
+            **working,
         },
         "golden": {"file": "golden.npz", "tolerance": base.golden_tolerance},
     }

@@ -27,6 +27,7 @@ from starrygazer_ros.completion import DepthCompleter, ModelBundle
 from starrygazer_ros.completion.bundle import MANIFEST
 from starrygazer_ros.completion.pipelines import HostPipeline
 from starrygazer_ros.completion.stage_clock import StageClock
+from starrygazer_ros.completion.working_size import in_working_size
 from starrygazer_ros.own_models.errors import OwnModelError
 
 FILE = "refinement.int8.onnx"
@@ -72,7 +73,7 @@ def quantize(bundle: ModelBundle, frames: Frames, source: str, folder: Path) -> 
         for graph in (bundle.mde, bundle.refinement)
     )
     recorder = _Recorder(refinement)
-    pipeline = HostPipeline(bundle, mde, recorder)
+    pipeline = in_working_size(HostPipeline(bundle, mde, recorder), bundle)
     for image, sparse_depth in frames:
         pipeline.run(image, sparse_depth, StageClock())
     if not recorder.feeds:

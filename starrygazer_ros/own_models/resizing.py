@@ -13,8 +13,10 @@ import yaml
 
 from starrygazer_ros.backends.names import FP32, ONNXRUNTIME
 from starrygazer_ros.backends.options import EngineOptions
-from starrygazer_ros.completion import DepthCompleter, ModelBundle
-from starrygazer_ros.completion.bundle import MANIFEST
+from starrygazer_ros.completion import ModelBundle
+from starrygazer_ros.completion.bundle import MANIFEST, MOST_PIXELS
+from starrygazer_ros.completion.selection import select_pipeline
+from starrygazer_ros.completion.stage_clock import StageClock
 from starrygazer_ros.own_models.errors import OwnModelError
 
 CARD = "MODEL_CARD.md"
@@ -37,13 +39,17 @@ def resize(
         version: of the new bundle; as before by default.
 
     Raises:
-        OwnModelError: the folder exists, or ``pixels`` are fewer than the refinement takes.
+        OwnModelError: the folder exists, or a graph takes no images of so few or many pixels.
     """
     if folder.exists():
         raise OwnModelError(f"{folder} exists: choose another name, or remove it")
-    least = bundle.refinement.minimum**2
-    if pixels < least:
-        raise OwnModelError(f"bundle '{bundle.name}' takes images of {least} pixels and more only")
+    mde_pixels = mde_pixels or bundle.mde_pixels
+    for given, graph in ((pixels, bundle.refinement), (mde_pixels, bundle.mde)):
+        if not graph.minimum**2 <= given <= MOST_PIXELS:
+            raise OwnModelError(
+                f"{graph.path.name} of bundle '{bundle.name}' takes {graph.minimum**2} to "
+                f"{MOST_PIXELS} pixels, not {given}"
+            )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".resizing-") as made:
         partial = Path(made) / folder.name
@@ -52,7 +58,7 @@ def resize(
         manifest["name"] = folder.name
         manifest["version"] = version or bundle.version
         manifest["refinement"]["pixels"] = pixels
-        manifest["mde"]["pixels"] = mde_pixels or bundle.mde_pixels
+        manifest["mde"]["pixels"] = mde_pixels
         card = _card(bundle, folder.name, manifest)
         (partial / CARD).write_text(card, encoding="utf-8")
         _write(partial, manifest)
@@ -64,16 +70,16 @@ def resize(
 
 def _write(folder: Path, manifest: dict[str, Any]) -> None:
     """The manifest, with the hashes of the files as they are."""
-    for name in manifest["files"]:
+    for name in (*manifest["files"], CARD):
         manifest["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
     (folder / MANIFEST).write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
 
 
 def _make_golden_output(bundle: ModelBundle) -> None:
-    """What ONNX Runtime computes in float32 in the new size is what others are compared with."""
+    """What the graphs compute by ONNX Runtime in float32 is what others are compared with."""
     golden = bundle.golden()
-    completer = DepthCompleter(bundle, ONNXRUNTIME, options=EngineOptions(FP32))
-    depth = completer.complete(golden.image, golden.sparse_depth).depth
+    graphs = select_pipeline(bundle, ONNXRUNTIME, 2, EngineOptions(FP32)).pipeline
+    depth = graphs.run(golden.image, golden.sparse_depth, StageClock(), False).depth
     np.savez_compressed(
         bundle.golden_path, image=golden.image, sparse_depth=golden.sparse_depth, depth=depth
     )
@@ -81,7 +87,8 @@ def _make_golden_output(bundle: ModelBundle) -> None:
 
 def _card(bundle: ModelBundle, name: str, manifest: dict[str, Any]) -> str:
     """The card of the source under another title, with what is different."""
-    card = (bundle.path / CARD).read_text(encoding="utf-8")
+    path = bundle.path / CARD
+    card = path.read_text(encoding="utf-8") if path.exists() else ""
     _, _, rest = card.partition("\n")
     pixels, mde_pixels = (manifest[graph]["pixels"] for graph in ("refinement", "mde"))
     return (

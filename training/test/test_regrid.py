@@ -73,10 +73,11 @@ def test_a_graph_of_another_network_is_refused() -> None:
         load_refinement(ModelBundle.load(SOURCE).mde.path, cell=3)
 
 
-def test_a_grid_without_cells_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("cell", [1, 8])
+def test_a_grid_that_the_golden_input_does_not_fit_is_refused(
+    cell: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["regrid", f"--bundle={SOURCE}", f"--output={tmp_path / 'new'}", "--cell=1"]
+    arguments = ["regrid", f"--bundle={SOURCE}", f"--output={tmp_path / 'new'}", f"--cell={cell}"]
     assert cli.main(arguments) == 2
     assert "cell" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
