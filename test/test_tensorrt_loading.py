@@ -25,7 +25,7 @@ from bundles import expected_depth
 from starrygazer_ros.backends.cache_folder import cache_folder
 from starrygazer_ros.backends.options import EngineOptions
 from starrygazer_ros.backends.tensorrt.building import BuildError
-from starrygazer_ros.backends.tensorrt.loading import load_pipeline
+from starrygazer_ros.backends.tensorrt.loading import _shapes, load_pipeline
 from starrygazer_ros.backends.tensorrt.plan_cache import PlanCache
 from starrygazer_ros.backends.tensorrt.platform import Gpu, Platform
 from starrygazer_ros.completion import (
@@ -296,6 +296,14 @@ def test_an_image_beyond_the_plan_is_refused_with_the_parameter(bundle, cache):
 def test_a_precision_that_is_not_there_is_refused(bundle, cache, precision, part):
     with pytest.raises(BackendUnavailableError, match=part):
         load(bundle, cache, precision=precision)
+
+
+def test_plans_are_best_in_the_size_that_the_bundle_works_in(bundle):
+    full = _shapes(bundle, "refinement", OPTIONS)["image"]
+    small = _shapes(replace(bundle, working_pixels=120 * 160), "refinement", OPTIONS)["image"]
+    assert full.best[2:] == (480, 640)
+    assert small.best[2:] == (120, 160)
+    assert small.largest == full.largest  # narrow images have long sides, too
 
 
 def build_in_a_process(folder, bundle_path, queue):

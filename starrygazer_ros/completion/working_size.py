@@ -17,6 +17,19 @@ SLIGHTLY_OFF = 0.1  # log depth; measurements further away lie beyond an edge, w
 NOTHING_AROUND = 0.3  # weight of the depth as it is, over that of a measurement at the pixel itself
 
 
+def working_size(height: int, width: int, pixels: int, minimum: int) -> tuple[int, int]:
+    """Height and width in which an image is completed.
+
+    Args:
+        height: of the image.
+        width: of the image.
+        pixels: about how many there are; smaller images stay as they are.
+        minimum: of both sides.
+    """
+    scale = min(1.0, math.sqrt(pixels / (height * width)))
+    return max(minimum, round(scale * height)), max(minimum, round(scale * width))
+
+
 def in_working_size(pipeline: Pipeline, bundle: ModelBundle) -> Pipeline:
     """What completes images as the bundle says: as they are, or in fewer pixels."""
     if bundle.working_pixels is None:
@@ -55,7 +68,7 @@ class SmallerPipeline:
     ) -> Prediction:
         """See :class:`Pipeline`; its stages are ``shrink``, those of ``inner``, and ``enlarge``."""
         height, width = sparse_depth.shape
-        small_height, small_width = self._size(height, width)
+        small_height, small_width = working_size(height, width, self._pixels, self._minimum)
         if (small_height, small_width) == (height, width):
             return self.inner.run(image, sparse_depth, clock, relative_depth)
         small = cv2.resize(image, (small_width, small_height), interpolation=cv2.INTER_AREA)
@@ -73,10 +86,6 @@ class SmallerPipeline:
         enlarged = Prediction(depth, resampling.of(found.confidence), relative)
         clock.lap("enlarge")
         return enlarged
-
-    def _size(self, height: int, width: int) -> tuple[int, int]:
-        scale = min(1.0, math.sqrt(self._pixels / (height * width)))
-        return max(self._minimum, round(scale * height)), max(self._minimum, round(scale * width))
 
 
 def nearest_in_cells(

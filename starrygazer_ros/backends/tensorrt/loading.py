@@ -21,6 +21,7 @@ from starrygazer_ros.completion.errors import (
 )
 from starrygazer_ros.completion.selection import Selection
 from starrygazer_ros.completion.self_check import self_check
+from starrygazer_ros.completion.working_size import working_size
 
 BEST_SIZE = 480, 640
 WIDEST = 4  # the MDE sees images up to this many times as wide as high, or as high as wide
@@ -190,7 +191,10 @@ def _shapes(bundle: ModelBundle, graph: str, options: EngineOptions) -> dict[str
 
     smallest = filled(spec.minimum), filled(spec.minimum)
     largest = filled(options.max_height), filled(options.max_width)
-    best = min(filled(BEST_SIZE[0]), largest[0]), min(filled(BEST_SIZE[1]), largest[1])
+    usual = BEST_SIZE
+    if bundle.working_pixels is not None:
+        usual = working_size(*BEST_SIZE, bundle.working_pixels, spec.minimum)
+    best = min(filled(usual[0]), largest[0]), min(filled(usual[1]), largest[1])
     return {
         "image": _three(3, smallest, best, largest),
         "relative_depth": _three(1, smallest, best, largest),
