@@ -123,9 +123,8 @@ class Doubts:
 
     def __init__(self, limits: DoubtLimits | None = None, history: History | None = None) -> None:
         self.limits = limits or DoubtLimits()
-        self._given = history
-        self._history = History()
-        self._shape: tuple[int, ...] = ()
+        self._history = history or History()
+        self._shape: tuple[int, ...] | None = None
         self._frames = 0  # of that shape
 
     def find(
@@ -141,10 +140,9 @@ class Doubts:
             sparse_depth: float32 [H, W] metres, 0 or NaN = none.
             result: of both.
         """
-        if image.shape != self._shape:  # what was usual is so no more
-            self._shape, self._frames = image.shape, 0
-            self._history = self._given or History()
-            self._given = None
+        if self._shape not in (None, image.shape):  # what was usual is so no more
+            self._history, self._frames = History(), 0
+        self._shape = image.shape
         known = sparse_depth > 0
         points = int(np.count_nonzero(known))
         if self.limits.shift and self._frames % ALIGNMENT_EVERY == 0:
