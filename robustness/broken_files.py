@@ -26,7 +26,7 @@ import yaml
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisWarning
 
-from robustness import damage
+from robustness import damage, damaged_arrays, damaged_images, damaged_yaml
 from robustness.damaged_graphs import WEIGHTS, graphs
 from robustness.drawing import for_each
 from robustness.file_checks import FileChecks, good_plan
@@ -65,7 +65,7 @@ class GoodFiles:
 
 
 def _manifests(good: GoodFiles) -> st.SearchStrategy[Any]:
-    return damage.yaml_files(good.manifest, ("fp16", "int8", "schema", "differences"))
+    return damaged_yaml.yaml_files(good.manifest, ("fp16", "int8", "schema", "differences"))
 
 
 @st.composite
@@ -75,7 +75,7 @@ def _bags(draw: st.DrawFn, good: list[dict[str, bytes]]) -> dict[str, bytes]:
     files = dict(whole)
     for name in draw(st.lists(st.sampled_from(sorted(files)), min_size=1, max_size=2)):
         if name == "metadata.yaml" and draw(st.booleans()):
-            files[name] = draw(damage.yaml_files(yaml.safe_load(whole[name])))
+            files[name] = draw(damaged_yaml.yaml_files(yaml.safe_load(whole[name])))
         elif draw(st.integers(0, 9)) == 0 and len(files) > 1:
             del files[name]
             break
@@ -119,20 +119,24 @@ _JOB = json.dumps({"version": "1", "input": [["a", 1, 2]]}).encode()
 def _unfinished(_: GoodFiles) -> st.SearchStrategy[Any]:
     others = st.sampled_from([b"", b"[]", b"1", b"null", b"[" * 9000, b'{"version": "\\ud800"}'])
     notes = st.one_of(st.just(_JOB), st.just(_JOB), damage.damaged([_JOB]), others)
-    return st.tuples(notes, damage.npz_files(damage.frame()))
+    return st.tuples(notes, damaged_arrays.npz_files(damaged_arrays.frame()))
 
 
 STRATEGIES: dict[str, Callable[[GoodFiles], st.SearchStrategy[Any]]] = {
     "manifest": _manifests,
-    "golden pair": lambda good: damage.npz_files(good.golden),
+    "golden pair": lambda good: damaged_arrays.npz_files(good.golden),
     "graph": lambda good: graphs(good.graphs),
     "cached plan": lambda good: _cached_plans(good_plan(good.graphs["mde.onnx"])),
-    "image file": lambda _: damage.image_files(),
-    "depth file": lambda _: damage.depth_files(),
-    "complete command": lambda _: st.tuples(damage.image_files(), damage.depth_files()),
+    "image file": lambda _: damaged_images.image_files(),
+    "depth file": lambda _: damaged_images.depth_files(),
+    "complete command": lambda _: st.tuples(
+        damaged_images.image_files(), damaged_images.depth_files()
+    ),
     "bag sqlite3": lambda good: _bags(good.bags("sqlite3")),
     "bag mcap": lambda good: _bags(good.bags("mcap")),
-    "parameters file": lambda _: damage.yaml_files(_parameters(), ("ros__parameters", "/a/*")),
+    "parameters file": lambda _: damaged_yaml.yaml_files(
+        _parameters(), ("ros__parameters", "/a/*")
+    ),
     "unfinished bag": _unfinished,
 }
 
@@ -156,9 +160,9 @@ def good_contents(name: str, good: GoodFiles) -> Iterable[bytes]:
         "manifest": lambda: [(good.bundle / "manifest.yaml").read_bytes()],
         "golden pair": lambda: [good.golden],
         "parameters file": lambda: [yaml.safe_dump(_parameters()).encode()],
-        "image file": lambda: damage.encoded(8),
-        "depth file": lambda: [damage.array_file()],
-        "depth image": lambda: damage.encoded(16),
+        "image file": lambda: damaged_images.encoded(8),
+        "depth file": lambda: [damaged_arrays.array_file()],
+        "depth image": lambda: damaged_images.encoded(16),
         "unfinished bag": lambda: [_JOB],
     }
     return found[name]()
