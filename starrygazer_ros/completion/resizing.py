@@ -90,7 +90,7 @@ class ScaledResult:
         if (self.height, self.width) != result.depth.shape:
             self._resampling = Resampling(result.depth, self.height, self.width)
 
-    @property
+    @cached_property
     def depth(self) -> NDArray[np.float32]:
         """float32 [H', W'] metres, NaN = unknown."""
         return self._resampling.depth if self._resampling else self._result.depth
