@@ -192,7 +192,11 @@ def _resize(options: argparse.Namespace) -> int:
     bundle = ModelBundle.load(options.bundle)
     with _told_if_unwritable(options.folder):
         resize(bundle, options.folder, options.pixels, options.mde_pixels, options.version)
-    print(f"completes images in about {options.pixels} pixels -> {options.folder}")
+    mde_pixels = options.mde_pixels or bundle.mde_pixels
+    print(
+        f"completes images in about {options.pixels} pixels, the monocular network sees "
+        f"{mde_pixels} (--mde-pixels) -> {options.folder}"
+    )
     return EXIT_OK
 
 

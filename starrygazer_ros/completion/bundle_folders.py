@@ -44,7 +44,11 @@ def find_bundle(name_or_path: str | Path) -> Path:
         if (candidate / MANIFEST).is_file():
             return candidate
     looked = ", ".join(dict.fromkeys(map(str, candidates)))
+    found = sorted({path.parent.name for f in bundle_folders() for path in f.glob(f"*/{MANIFEST}")})
+    advice = "reinstall the package"
+    if found:
+        advice = f"one of the names {', '.join(found)}"
     raise BundleNotFoundError(
         f"no model bundle '{name_or_path}': there is no {MANIFEST} in {looked}. "
-        "Give the path of a bundle folder, or reinstall the package."
+        f"Give the path of a bundle folder, or {advice}."
     )
