@@ -259,7 +259,7 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
         ({"sparse": "empty.npy"}, "0 valid points"),
         ({"sparse": "infinite.npy"}, "infinite or negative"),
         ({"options": "--bundle nowhere"}, "no model bundle 'nowhere': there is no manifest.yaml"),
-        ({"options": "--bundle nowhere"}, ". Give the path of a bundle folder, or one of the names"),
+        ({"options": "--bundle nowhere"}, ". Give the path of a bundle folder, or one"),
         ({"options": "--min-sparse-points 999"}, "or lower --min-sparse-points"),
     ],
 )
