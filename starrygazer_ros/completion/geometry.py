@@ -84,9 +84,28 @@ def seen_by(
     u_other = np.rint(other.fx * (u - camera.cx) / camera.fx + other.cx).astype(np.int64)
     v_other = np.rint(other.fy * (v - camera.cy) / camera.fy + other.cy).astype(np.int64)
     inside = (u_other >= 0) & (u_other < other.width) & (v_other >= 0) & (v_other < other.height)
-    nearest = np.full(other.height * other.width, np.inf, np.float32)
-    np.minimum.at(nearest, (v_other * other.width + u_other)[inside], z[inside])
-    return np.where(np.isfinite(nearest), nearest, 0).reshape(other.height, other.width)
+    pixels = (v_other * other.width + u_other)[inside]
+    return nearest_of_each_pixel(pixels, z[inside], other.height, other.width)
+
+
+def nearest_of_each_pixel(
+    pixels: NDArray[np.integer], depth: NDArray[np.float32], height: int, width: int
+) -> NDArray[np.float32]:
+    """Depth image of points; of several in a pixel the nearest.
+
+    Args:
+        pixels: int [N], row times ``width`` plus column.
+        depth: float32 [N] metres.
+        height: of the image.
+        width: of the image.
+
+    Returns:
+        float32 [height, width] metres, 0 = none.
+    """
+    nearest = np.full(height * width, np.inf, np.float32)
+    np.minimum.at(nearest, pixels, depth)
+    nearest[np.isinf(nearest)] = 0
+    return nearest.reshape(height, width)
 
 
 def back_project(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starrygazer_ros.completion.bundle import ModelBundle
+from starrygazer_ros.completion.geometry import nearest_of_each_pixel
 from starrygazer_ros.completion.pipelines import Pipeline, Prediction
 from starrygazer_ros.completion.resizing import Resampling
 from starrygazer_ros.completion.stage_clock import StageClock
@@ -105,10 +106,7 @@ def nearest_in_cells(
     rows, columns = np.divmod(places, sparse_depth.shape[1])
     cells = rows * height // sparse_depth.shape[0] * width
     cells += columns * width // sparse_depth.shape[1]
-    nearest = np.full(height * width, np.inf, np.float32)
-    np.minimum.at(nearest, cells, sparse_depth.ravel()[places])
-    nearest[np.isinf(nearest)] = 0
-    return nearest.reshape(height, width)
+    return nearest_of_each_pixel(cells, sparse_depth.ravel()[places], height, width)
 
 
 def returned_to(

@@ -11,18 +11,19 @@ from typing import Any
 
 import numpy as np
 import onnx
-import yaml
 from numpy.typing import NDArray
 
 from starrygazer_ros.backends.names import FP32, ONNXRUNTIME
 from starrygazer_ros.backends.options import EngineOptions
 from starrygazer_ros.completion import DepthCompleter, ModelBundle
-from starrygazer_ros.completion.bundle import MANIFEST, SCHEMA
+from starrygazer_ros.completion.bundle import SCHEMA
+from starrygazer_ros.own_models.bundle_files import CARD, make_golden_output, write_manifest
 from starrygazer_ros.own_models.errors import OwnModelError
 from starrygazer_ros.own_models.probing import Probe, probe
 from starrygazer_ros.own_models.wrapping import read_network, wrap
 
 LARGEST_SIDE = 4096
+FILES = (CARD, "golden.npz", "mde.onnx", "refinement.onnx")
 DEFAULT_PIXELS = 166_600  # about 476x350, what the accurate bundle's network sees
 _SMALLEST = 64
 
@@ -85,15 +86,12 @@ def add_model(
         shutil.copy(base.refinement.path, partial / "refinement.onnx")
         source = f"{mde.name}, SHA-256 {hashlib.sha256(mde.read_bytes()).hexdigest()}"
         card = _card(name, source, base, found)
-        (partial / "MODEL_CARD.md").write_text(card, encoding="utf-8")
-        golden = base.golden()
-        pair = {"image": golden.image, "sparse_depth": golden.sparse_depth}
-        np.savez(partial / "golden.npz", **pair, depth=golden.depth)
+        (partial / CARD).write_text(card, encoding="utf-8")
+        shutil.copyfile(base.golden_path, partial / "golden.npz")  # to be written again
         manifest = _manifest(name, base, found, pixels)
-        _write_manifest(partial, manifest)
-        depth = DepthCompleter.from_bundle(partial, ONNXRUNTIME).complete(**pair).depth
-        np.savez(partial / "golden.npz", **pair, depth=depth)
-        _write_manifest(partial, manifest)
+        write_manifest(partial, manifest, FILES)
+        make_golden_output(ModelBundle.load(partial))
+        write_manifest(partial, manifest, FILES)
         exact = EngineOptions(precision=FP32)  # the reference may have graphs in int8
         completer = DepthCompleter.from_bundle(partial, ONNXRUNTIME, options=exact)
         completer.self_check()
@@ -128,13 +126,6 @@ def _manifest(name: str, base: ModelBundle, found: Probe, pixels: int) -> dict[s
         },
         "golden": {"file": "golden.npz", "tolerance": base.golden_tolerance},
     }
-
-
-def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    files = ("MODEL_CARD.md", "golden.npz", "mde.onnx", "refinement.onnx")
-    hashes = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files}
-    text = yaml.safe_dump({**manifest, "files": hashes}, sort_keys=False)
-    (folder / MANIFEST).write_text(text, encoding="utf-8")
 
 
 def _card(name: str, source: str, base: ModelBundle, found: Probe) -> str:

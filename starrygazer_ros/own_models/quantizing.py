@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -28,6 +27,7 @@ from starrygazer_ros.completion.bundle import MANIFEST
 from starrygazer_ros.completion.pipelines import HostPipeline
 from starrygazer_ros.completion.stage_clock import StageClock
 from starrygazer_ros.completion.working_size import in_working_size
+from starrygazer_ros.own_models.bundle_files import write_manifest
 from starrygazer_ros.own_models.errors import OwnModelError
 
 FILE = "refinement.int8.onnx"
@@ -130,16 +130,14 @@ class _Feeds(CalibrationDataReader):  # type: ignore[misc]
 
 
 def _write_manifest(folder: Path, bundle: ModelBundle, said: str, tolerance: float) -> None:
-    path = folder / MANIFEST
-    manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
-    manifest["files"][FILE] = hashlib.sha256((folder / FILE).read_bytes()).hexdigest()
+    manifest = yaml.safe_load((folder / MANIFEST).read_text(encoding="utf-8"))
     manifest["int8"] = {
         "mde": bundle.mde.path.name,
         "refinement": FILE,
         "tolerance": tolerance,
         "calibrated_on": said,
     }
-    path.write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
+    write_manifest(folder, manifest, dict.fromkeys((*manifest["files"], FILE)))
 
 
 def _rounded_up(value: float) -> float:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
-from starrygazer_ros.backends.names import FP32, ONNXRUNTIME
-from starrygazer_ros.backends.options import EngineOptions
 from starrygazer_ros.completion import ModelBundle
 from starrygazer_ros.completion.bundle import MANIFEST, MOST_PIXELS
-from starrygazer_ros.completion.selection import select_pipeline
-from starrygazer_ros.completion.stage_clock import StageClock
+from starrygazer_ros.own_models.bundle_files import CARD, make_golden_output, write_manifest
 from starrygazer_ros.own_models.errors import OwnModelError
-
-CARD = "MODEL_CARD.md"
 
 
 def resize(
@@ -61,28 +54,11 @@ def resize(
         manifest["mde"]["pixels"] = mde_pixels
         card = _card(bundle, folder.name, manifest)
         (partial / CARD).write_text(card, encoding="utf-8")
-        _write(partial, manifest)
-        _make_golden_output(ModelBundle.load(partial))
-        _write(partial, manifest)
-        ModelBundle.load(partial)
+        files = dict.fromkeys((*manifest["files"], CARD))
+        write_manifest(partial, manifest, files)
+        make_golden_output(ModelBundle.load(partial))
+        write_manifest(partial, manifest, files)
         partial.rename(folder)
-
-
-def _write(folder: Path, manifest: dict[str, Any]) -> None:
-    """The manifest, with the hashes of the files as they are."""
-    for name in (*manifest["files"], CARD):
-        manifest["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    (folder / MANIFEST).write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
-
-
-def _make_golden_output(bundle: ModelBundle) -> None:
-    """What the graphs compute by ONNX Runtime in float32 is what others are compared with."""
-    golden = bundle.golden()
-    graphs = select_pipeline(bundle, ONNXRUNTIME, 2, EngineOptions(FP32)).pipeline
-    depth = graphs.run(golden.image, golden.sparse_depth, StageClock(), False).depth
-    np.savez_compressed(
-        bundle.golden_path, image=golden.image, sparse_depth=golden.sparse_depth, depth=depth
-    )
 
 
 def _card(bundle: ModelBundle, name: str, manifest: dict[str, Any]) -> str:
