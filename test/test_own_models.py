@@ -120,6 +120,14 @@ def test_a_network_of_any_size_becomes_a_bundle_that_is_found_by_name(any_size, 
     assert "| ImageNet | +0." in card
 
 
+def test_beside_the_refinement_of_a_resized_bundle_it_works_in_that_size(any_size, home, tmp_path):
+    small = tmp_path / "small"
+    assert main(["models", "resize", "default", str(small), "--pixels", "5000"]) == 0
+    arguments = ["--mde", str(any_size), "--refinement", str(small)]
+    assert main(["models", "add", "mine", *arguments]) == 0  # checked in the golden input's size
+    assert ModelBundle.load("mine").working_pixels == 5000
+
+
 def test_a_network_of_a_fixed_size_that_gives_depth_is_turned_round(fixed_size, home, capsys):
     assert main(["models", "add", "fixed", "--mde", str(fixed_size)]) == 0
     assert "takes 0..255, gives depth (rank correlation 0." in capsys.readouterr().out
