@@ -14,9 +14,11 @@ from scipy.interpolate import LinearNDInterpolator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from starrygazer_ros.completion import ModelBundle
 from starrygazer_training import datasets, distributed
 from starrygazer_training.checkpoints import TrainingRun
-from starrygazer_training.config import RefineConfig
+from starrygazer_training.config import GRID_MULTIPLE, RefineConfig
+from starrygazer_training.graph_weights import load_refinement
 from starrygazer_training.interpolation import centred_log, front, neighbours, pool
 from starrygazer_training.pair_files import prepare
 from starrygazer_training.pair_sources import (
@@ -25,6 +27,7 @@ from starrygazer_training.pair_sources import (
     PhotographPairs,
     RenderedPairs,
     stack,
+    whole_cells,
 )
 from starrygazer_training.pictures import relative_depth_strip
 from starrygazer_training.plausibility import plausibility_loss
@@ -40,6 +43,7 @@ SMALL_LOSS = 0.01  # of a sample; below it there is nothing left to gain
 CONFIDENCE_WEIGHT = 0.1
 PLAUSIBILITY_WEIGHT = 0.5
 EDGE_SCALES = 3
+Chunk = tuple[int, Pair]  # with the size of the grid's cells
 VALIDATION_STEPS = {"nyu_train": 40, "seven_scenes_redkitchen": 12, "hololens": 8}  # in frames
 
 
@@ -71,7 +75,7 @@ def completion_loss(log_depth: Tensor, log_error: Tensor, target: Tensor, known:
 
 
 def sample_loss(
-    plausibility: Tensor, sparse_depth: Tensor, log_depth: Tensor, known: Tensor
+    plausibility: Tensor, sparse_depth: Tensor, log_depth: Tensor, known: Tensor, cell: int
 ) -> Tensor:
     """How well the network tells right samples from wrong ones.
 
@@ -79,15 +83,16 @@ def sample_loss(
     calibration of every sensor off.
 
     Args:
-        plausibility: [B, 1, H/2, W/2] logit that the samples in a cell are right.
+        plausibility: [B, 1, H/cell, W/cell] logit that the samples in a cell are right.
         sparse_depth: [B, 1, H, W] metres, 0 = none.
         log_depth: [B, 1, H, W] logarithm of the true depth.
         known: [B, 1, H, W] in {0, 1}, where ``log_depth`` says something.
+        cell: pixels on a side of the grid's cells.
     """
     log_sparse, mask, centre = centred_log(sparse_depth)
-    judged = front(log_sparse, mask) * known
+    judged = front(log_sparse, mask, cell) * known
     around = neighbours(log_depth)
-    error, there = pool((log_sparse + centre - around).abs().amin(1, keepdim=True), judged)
+    error, there = pool((log_sparse + centre - around).abs().amin(1, keepdim=True), judged, cell)
     return plausibility_loss(plausibility, error, there)
 
 
@@ -99,23 +104,28 @@ def train(root: Path, work: Path, config: RefineConfig) -> None:
     photographs = PhotographPairs(files.photographs, law, config.crop)
     rendered = RenderedPairs(files.renders, files.rendered, law, config.crop)
     torch.manual_seed(config.seed)
-    model = Refinement(see_image=config.image, see_relative_depth=config.relative_depth)
+    model = Refinement(config.image, config.relative_depth, cell=config.cells[0])
+    if config.start is not None:
+        load_refinement(ModelBundle.load(config.start).refinement.path, model)
     scenes = _validation_scenes(root, MdeRunner(files.mde), model.multiple)
 
-    def draw(rng: random.Random) -> Pair:
+    def draw(rng: random.Random) -> Chunk:
         pairs = []
         for number in range(config.chunk_size):
             source: PairSource = rendered if number < config.rendered else photographs
             pairs.append(source.pair(rng.randrange(len(source)), rng.getrandbits(32)))
-        return stack(pairs)
+        cell = rng.choice(config.cells) if len(config.cells) > 1 else config.cells[0]
+        return cell, whole_cells(stack(pairs), GRID_MULTIPLE * cell)
 
-    def loss_of(model: nn.Module, batch: Pair) -> Tensor:
+    def loss_of(model: nn.Module, chunk: Chunk) -> Tensor:
         assert isinstance(model, Refinement)
+        model.cell, batch = chunk
         image = batch.image.contiguous(memory_format=torch.channels_last)
         refined = model.refine(image, batch.relative_depth, batch.sparse_depth)
         target = batch.log_depth - refined.centre
         loss = completion_loss(refined.log_depth, refined.log_error, target, batch.known)
-        doubt = sample_loss(refined.plausibility, batch.sparse_depth, batch.log_depth, batch.known)
+        samples = batch.sparse_depth, batch.log_depth, batch.known
+        doubt = sample_loss(refined.plausibility, *samples, model.cell)
         return loss + PLAUSIBILITY_WEIGHT * doubt
 
     def validate(model: nn.Module) -> Validation:

@@ -23,7 +23,9 @@ from jsonargparse import (  # type: ignore[attr-defined]  # the first is exporte
 
 SECTIONS = ("teacher", "student", "refine")
 EXPORTED_CELL = 3  # twice as fast as the cells of 2 that networks are trained on, docs/speed.md
-CROP_MULTIPLE = 32  # of the refinement network's coarsest cells
+TRAINED_CELL = 2  # unless ``cells`` says something else
+GRID_MULTIPLE = 16  # cells in a coarsest cell of the refinement network
+CROP_MULTIPLE = GRID_MULTIPLE * TRAINED_CELL
 
 
 class ConfigError(ValueError):
@@ -192,6 +194,9 @@ class RefineConfig(RunConfig):
         faults: whether sensor faults are simulated.
         image: whether the network sees the image.
         relative_depth: whether the network sees relative depth.
+        start: name or folder of a bundle whose refinement is trained further; none = from nothing.
+        cells: pixels on a side of the grid's cells; each chunk has one of them, and loses what does
+            not fill a coarsest cell.
         crop_rows: height of a training sample, a multiple of 32.
         crop_columns: its width, likewise.
     """
@@ -209,6 +214,8 @@ class RefineConfig(RunConfig):
     faults: bool = _choice(True)
     image: bool = _choice(True)
     relative_depth: bool = _choice(True)
+    start: str | None = _choice(None)
+    cells: tuple[int, ...] = _choice((TRAINED_CELL,))
     crop_rows: int = _number(32, 2048, 192)
     crop_columns: int = _number(32, 2048, 256)
 
@@ -220,6 +227,12 @@ class RefineConfig(RunConfig):
                     f"{name} is {getattr(self, name)}, it must be a multiple of {CROP_MULTIPLE}"
                 )
 
+        smallest = min(self.crop)
+        if not self.cells or min(self.cells) < 2 or smallest < 2 * GRID_MULTIPLE * max(self.cells):
+            raise ConfigError(
+                f"cells is {list(self.cells)}, it must hold numbers from 2 to "
+                f"{smallest // (2 * GRID_MULTIPLE)} for crops with sides of {smallest}"
+            )
         if self.segments == "sam" and not self.sam_checkpoint:
             raise ConfigError(
                 "sam_checkpoint is not given, but segments is sam: give the folder of a SAM "
@@ -228,10 +241,15 @@ class RefineConfig(RunConfig):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """As of every run; SAM is a part of it only where it segments."""
+        """As of every run; what was added later is a part of it only where it is used."""
         identity = super().identity
         if self.segments != "sam":
             del identity["sam_checkpoint"]
+        if self.start is None:
+            del identity["start"]
+        identity["cells"] = list(self.cells)  # as JSON knows them
+        if self.cells == (TRAINED_CELL,):
+            del identity["cells"]
         return identity
 
     @property

@@ -7,7 +7,7 @@ sparse depth, and dense log depth.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Protocol
 
@@ -63,8 +63,13 @@ class PairSource(Protocol):
 
 def stack(pairs: Sequence[Pair]) -> Pair:
     """A batch: every map gets a leading dimension."""
-    fields = ("image", "relative_depth", "sparse_depth", "log_depth", "known")
-    return Pair(*(torch.stack([getattr(p, name) for p in pairs]) for name in fields))
+    return Pair(*(torch.stack([getattr(p, f.name) for p in pairs]) for f in fields(Pair)))
+
+
+def whole_cells(batch: Pair, multiple: int) -> Pair:
+    """A batch without the rows and columns beyond a multiple."""
+    height, width = (side - side % multiple for side in batch.image.shape[-2:])
+    return Pair(*(getattr(batch, f.name)[..., :height, :width] for f in fields(Pair)))
 
 
 class PhotographPairs:

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from starrygazer_training.interpolation import where_known
+
 LEVELS = 5  # cells of 1 to 16 samples; a sample is compared with those in the cells around
 RESIDUAL_LEVELS = (2, 3, 4)  # where it is also compared in the residual
 REACH = 2  # cells
@@ -54,7 +56,9 @@ class Plausibility(nn.Module):
         each = self.each(torch.cat([*figures, samples], 1)).float()
         weight = (torch.sigmoid(self.says(each).float()) + SMALLEST_WEIGHT) * known
         mean = (each * weight).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True)
-        both = self.beside_all(torch.cat([each, mean.expand_as(each)], 1))
+        # Each beside the mean, without a map of the mean.
+        of_each, of_mean = self.beside_all.weight.split(HIDDEN, 1)
+        both = F.conv2d(each, of_each) + F.conv2d(mean, of_mean, self.beside_all.bias)
         return self.judge(F.relu(both)).float()
 
 
@@ -84,9 +88,8 @@ def beside(values: Tensor, known: Tensor, levels: range | tuple[int, ...]) -> li
     Five figures per level and direction of comparison: the four sides in order, and the better of
     the two pairs of opposing sides, which tells a sample that is surrounded.
     """
-    none = torch.full_like(values, NONE)
     own = torch.cat([-values, values], 1)
-    extremes = torch.cat([torch.where(known > 0, s * values, none) for s in (-1, 1)], 1)
+    extremes = where_known(known, own, NONE)
     n = REACH
     figures = []
     for level in range(max(levels) + 1):

@@ -28,13 +28,13 @@ sparse depth by k multiplies the output by k.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from starrygazer_training.config import GRID_MULTIPLE, TRAINED_CELL
 from starrygazer_training.interpolation import (
     align,
     around,
@@ -46,12 +46,11 @@ from starrygazer_training.interpolation import (
     pool,
     shifts,
     similar_mean,
+    weighted_sum,
 )
 from starrygazer_training.plausibility import Plausibility, reliability
 
 WIDTHS = (24, 48, 72, 96, 112)  # on the grid, at 1/2, 1/4, 1/8, 1/16 of it
-GRID_MULTIPLE = 16
-TRAINED_CELL = 2
 EMBEDDING = 8  # features that decide which samples belong together
 FINE_EMBEDDING = 6  # the same on the grid
 COARSE_STEPS = 6
@@ -61,6 +60,7 @@ LARGEST_LOGIT = 15.0
 LEAST_RELIABILITY = 1e-6  # above 0: where all are doubtful there is still something to go by
 SLIGHTLY_OFF = 0.1  # log depth; pixels further from their sample lie beyond an edge, which stays
 DEPTH_FEATURES = 9
+CHANNELS_AT_ONCE = 8
 BLOCKS = (0, 1, 2, 2, 2)  # residual blocks at each size; large maps cost most: keep them thin
 
 
@@ -89,7 +89,7 @@ class Refinement(nn.Module):
         cell: pixels of the image on a side of a cell, at least 2.
 
     Attributes:
-        multiple: height and width of the inputs are multiples of this.
+        cell: as given; may change between two images.
     """
 
     def __init__(
@@ -100,8 +100,7 @@ class Refinement(nn.Module):
     ) -> None:
         super().__init__()
         self._see_image, self._see_relative_depth = see_image, see_relative_depth
-        self._cell = cell
-        self.multiple = GRID_MULTIPLE * cell
+        self.cell = cell
         self.plausibility = Plausibility()
         self.stem = nn.Sequential(_conv(3, 16, stride=2), nn.ReLU())
         self.encoder = nn.ModuleList()
@@ -120,7 +119,7 @@ class Refinement(nn.Module):
         self.coarse = nn.Conv2d(WIDTHS[1], 9 + 4, 3, padding=1)
         # 3x3 affinities, correction, log of the expected error, trust in what is left at the end,
         # preference for the nearest sample around, the farthest, and those with similar features.
-        self.fine = nn.Conv2d(WIDTHS[0] + 5, 9 + 6, 3, padding=1)
+        self.fine = _Conv(WIDTHS[0] + 5, 9 + 6, 3, padding=1)
         self.embed_fine = nn.Conv2d(WIDTHS[0], FINE_EMBEDDING, 1)
         self.embed = nn.Conv2d(WIDTHS[1], EMBEDDING, 1)
         self.widen = nn.Conv2d(WIDTHS[1], 4 * 9, 1)
@@ -136,6 +135,11 @@ class Refinement(nn.Module):
         nn.init.zeros_(self.widen.bias)
         # Bilinear: each quarter of a pixel lies nearest to its centre, then to two sides.
         self.widen.bias.data.copy_(_bilinear_logits())
+
+    @property
+    def multiple(self) -> int:
+        """Height and width of the inputs are multiples of this."""
+        return GRID_MULTIPLE * self.cell
 
     def forward(
         self, image: Tensor, relative_depth: Tensor, sparse_depth: Tensor
@@ -161,32 +165,32 @@ class Refinement(nn.Module):
             relative_depth = torch.zeros_like(relative_depth)
         with torch.autocast("cpu", enabled=False):
             log_sparse, mask, centre = centred_log(sparse_depth)
-            foremost = front(log_sparse, mask, self._cell)
-            values, known = pool(log_sparse, foremost, self._cell)
-            aligned = align(F.avg_pool2d(relative_depth, self._cell), values, known)
+            foremost = front(log_sparse, mask, self.cell)
+            values, known = pool(log_sparse, foremost, self.cell)
+            aligned = align(F.avg_pool2d(relative_depth, self.cell), values, known)
             plausibility = self.plausibility(values, values - aligned, known)
             samples = _Samples(values, known, plausibility)
             features = _interpolations(samples, aligned)
-        if self._cell > 2:
+        if self.cell > 2:
             size = torch.Size(2 * side for side in values.shape[-2:])
             image = F.interpolate(image, size=size, mode="bilinear", align_corners=False)
         fine, coarse = self._unet(torch.cat([self.stem(image - 0.5), *features], 1))
         log_depth, samples = self._correct(samples, aligned, coarse)
         log_depth, log_error, trust = self._sharpen(samples, log_depth, fine, image)
         with torch.autocast("cpu", enabled=False):
-            log_depth = _enlarged(log_depth, self._cell / 2)
-            left = samples.reliable * pool(log_sparse - log_depth, foremost, self._cell)[0]
-            log_depth = log_depth + _enlarged(local_planes(left, known)[0] * trust, self._cell)
+            log_depth = _enlarged(log_depth, self.cell / 2)
+            left = samples.reliable * pool(log_sparse - log_depth, foremost, self.cell)[0]
+            log_depth = log_depth + _enlarged(local_planes(left, known)[0] * trust, self.cell)
             off = log_sparse - log_depth
-            trust = F.interpolate(trust * samples.reliable, scale_factor=float(self._cell))
+            trust = F.interpolate(trust * samples.reliable, scale_factor=float(self.cell))
             trust = trust * foremost / (1 + (off / SLIGHTLY_OFF).square())
-            log_depth = log_depth + around(off, trust, self._cell)
+            log_depth = log_depth + around(off, trust, self.cell)
             farthest, nearest = (
                 extreme((2, 3), keepdim=True) for extreme in (log_sparse.amax, log_sparse.amin)
             )
             log_depth = torch.minimum(log_depth, farthest + MOST_BEYOND)
             log_depth = torch.maximum(log_depth, nearest - MOST_BEYOND)
-        return Refined(log_depth, _enlarged(log_error, self._cell), centre, plausibility)
+        return Refined(log_depth, _enlarged(log_error, self.cell), centre, plausibility)
 
     def _correct(
         self, samples: _Samples, aligned: Tensor, features: Tensor
@@ -355,14 +359,6 @@ def convex_upsample(field: Tensor, weights: Tensor) -> Tensor:
     return F.pixel_shuffle(weighted_sum(parts, shifts(field)) / sum(parts), 2)
 
 
-def weighted_sum(weights: Sequence[Tensor], fields: Sequence[Tensor]) -> Tensor:
-    """Sum of the fields, each times its weight: faster at run time than a product of stacks."""
-    total = weights[0] * fields[0]
-    for weight, field in zip(weights[1:], fields[1:], strict=True):
-        total = total + weight * field
-    return total
-
-
 def _bilinear_logits() -> Tensor:
     """Logits of :func:`convex_upsample` that make it bilinear, [36]."""
     logits = torch.full((4, 3, 3), -9.0)
@@ -384,9 +380,21 @@ class _Residual(nn.Module):
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
-    )
+    return nn.Sequential(_Conv(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs))
+
+
+class _Conv(nn.Conv2d):
+    """Adds maps of zeros up to a multiple of ``CHANNELS_AT_ONCE``.
+
+    ONNX Runtime takes other numbers of channels through a matrix, in nearly twice the time.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        missing = -self.in_channels % CHANNELS_AT_ONCE
+        if missing == 0 or self.in_channels < CHANNELS_AT_ONCE:
+            return super().forward(x)
+        x, weight = (F.pad(maps, (0, 0, 0, 0, 0, missing)) for maps in (x, self.weight))
+        return F.conv2d(x, weight, self.bias, self.stride, self.padding)
 
 
 def _enlarged(x: Tensor, times: float) -> Tensor:

@@ -8,17 +8,12 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import onnx
-import torch
 import yaml
-from onnx import numpy_helper
-from torch import Tensor
 
 from starrygazer_ros.completion import ModelBundle
 from starrygazer_ros.completion.bundle import MANIFEST
-from starrygazer_training.config import ConfigError
 from starrygazer_training.export import CARD, Network, write_bundle
-from starrygazer_training.half_precision import without_batch_norm
+from starrygazer_training.graph_weights import load_refinement
 from starrygazer_training.refinement import Refinement
 
 
@@ -36,12 +31,12 @@ def regrid(
 
     Raises:
         BundleError: the source is missing, malformed or was changed.
-        ConfigError: its refinement is another network than :class:`Refinement`.
+        ConfigError: its refinement is another network than that of this package.
     """
     bundle = ModelBundle.load(source)
     manifest = yaml.safe_load((bundle.path / MANIFEST).read_text(encoding="utf-8"))
     card = (bundle.path / CARD).read_text(encoding="utf-8")
-    refinement = load_refinement(bundle.refinement.path, cell)
+    refinement = load_refinement(bundle.refinement.path, Refinement(cell=cell))
     pixels = mde_pixels or bundle.mde_pixels
     made_of = f"{bundle.name} {bundle.version}, refinement sha256 {bundle.refinement.sha256}"
     name, version = output.resolve().name, version or bundle.version
@@ -57,32 +52,6 @@ def regrid(
     )
     _write_card(output, _card(card, f"{name} {version}", cell, pixels, made_of))
     print(f"wrote {output}")
-
-
-def load_refinement(graph: Path, cell: int) -> Refinement:
-    """The network that was exported to a graph, on a grid of other cells.
-
-    Raises:
-        ConfigError: the graph does not hold the weights of a :class:`Refinement`.
-    """
-    stored = {
-        tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy())
-        for tensor in onnx.load(str(graph)).graph.initializer
-    }
-    model = without_batch_norm(Refinement(cell=cell).eval())
-    assert isinstance(model, Refinement)
-    weights: dict[str, Tensor] = {}
-    for name, own in model.state_dict().items():
-        # The exporter's name for what BatchNorm leaves in a convolution without bias.
-        found = stored.get(name, stored.get(name.replace(".bias", ".weight_bias")))
-        if found is None or found.shape != own.shape:
-            raise ConfigError(
-                f"{graph} holds no weights {name} of shape {list(own.shape)}: only graphs of this "
-                "package's refinement network can get another grid"
-            )
-        weights[name] = found
-    model.load_state_dict(weights)
-    return model.eval()
 
 
 def _card(card: str, title: str, cell: int, pixels: int, made_of: str) -> str:

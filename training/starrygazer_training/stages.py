@@ -22,6 +22,7 @@ from starrygazer_training.checkpoints import load_weights
 from starrygazer_training.config import EXPORTED_CELL, Config, RunConfig, save
 from starrygazer_training.dinov2 import ONNX_SHA256, WHEEL, WHEEL_VERSION
 from starrygazer_training.export import Network, write_bundle
+from starrygazer_training.half_precision import without_batch_norm
 from starrygazer_training.refinement import Refinement
 from starrygazer_training.run_state import (
     NETWORKS,
@@ -138,7 +139,10 @@ def export(
     record = RunFiles(work, "refinement").read_record() or {}
     recipe = record.get("config", {})
     sees = recipe.get("image", True), recipe.get("relative_depth", True)
-    refinement = load_weights(Refinement(*sees, cell=cell), work / "refinement.safetensors")
+    network = Refinement(*sees, cell=cell)
+    if "start" in recipe:
+        without_batch_norm(network.eval())  # as in the graph that it began with
+    refinement = load_weights(network, work / "refinement.safetensors")
     expected = {"default": pair_files.STUDENT, "accurate": pair_files.ACCURATE}[variant]
     learned_from = recipe.get("mde", expected)
     names: tuple[str, ...]

@@ -26,7 +26,8 @@ def test_the_shipped_file_spells_out_the_defaults() -> None:
     assert set(shipped.licences) > set(Config().licences)  # those of the data it was made for
     assert replace(shipped, licences={}) == replace(Config(), licences={})
     written = yaml.safe_load(path.read_text(encoding="utf-8"))
-    assert {**written, "licences": {}} == {**asdict(Config()), "licences": {}}
+    defaults = yaml.safe_load(yaml.safe_dump(asdict(Config())))  # tuples as YAML knows them
+    assert {**written, "licences": {}} == {**defaults, "licences": {}}
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda p: p.name)
@@ -53,6 +54,9 @@ def test_a_saved_configuration_comes_back(tmp_path: Path) -> None:
         ("student: {learning_rate: .nan}", "student.learning_rate is nan"),
         ("teacher: {chunks: 3}", "teacher.chunks is 3, which does not divide batch 8"),
         ("teacher: {trunk_batch: 9}", "teacher.chunks is 2, which does not divide trunk_batch 9"),
+        ("refine: {cells: [1, 3]}", "refine.cells is [1, 3], it must hold numbers from 2 to 6"),
+        ("refine: {cells: [3, 7]}", "refine.cells is [3, 7], it must hold numbers from 2 to 6"),
+        ("refine: {cells: []}", "refine.cells is []"),
         ("refine: 5", "refine is 5, it must hold keys and values"),
         ("refine: [5", "parsing"),
     ],
@@ -77,6 +81,12 @@ def test_only_what_changes_the_weights_is_part_of_the_identity() -> None:
     assert TeacherConfig(loader_threads=4, checkpoint_seconds=1.0).sha256 == TeacherConfig().sha256
     assert TeacherConfig(feature_dropout=0.1).sha256 != TeacherConfig().sha256
     assert TeacherConfig(seed=1).sha256 != TeacherConfig().sha256
+    assert RefineConfig(start="default").sha256 != RefineConfig().sha256
+    assert RefineConfig(cells=(3, 4)).sha256 != RefineConfig().sha256
+
+
+def test_runs_from_before_there_were_starts_and_cells_can_be_continued() -> None:
+    assert {"start", "cells"}.isdisjoint(RefineConfig().identity)
 
 
 def test_differences_name_keys_with_both_values() -> None:

@@ -73,7 +73,9 @@ def test_sample_loss_judges_samples_by_the_true_depth_under_them() -> None:
     wrong = (sparse > 1.5 * torch.exp(log_depth)).float()[..., ::2, ::2]
     right_judge = 10 * (0.5 - wrong)
     known = torch.ones_like(sparse)
-    good, bad = (float(sample_loss(s * right_judge, sparse, log_depth, known)) for s in (1, -1))
+    good, bad = (
+        float(sample_loss(s * right_judge, sparse, log_depth, known, cell=2)) for s in (1, -1)
+    )
     assert good < 0.1 < 1 < bad
 
 

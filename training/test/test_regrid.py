@@ -10,7 +10,8 @@ import torch
 import yaml
 from starrygazer_training import cli, regrid
 from starrygazer_training.export import CARD
-from starrygazer_training.regrid import load_refinement
+from starrygazer_training.graph_weights import load_refinement
+from starrygazer_training.refinement import Refinement
 
 from starrygazer_ros.completion import ModelBundle
 
@@ -49,7 +50,7 @@ def test_the_new_bundle_has_the_grid_that_was_asked_for(made: dict[str, Any]) ->
 
 @pytest.mark.usefixtures("coarse")
 def test_the_weights_stay_the_same(made: dict[str, Any]) -> None:
-    old = load_refinement(ModelBundle.load(SOURCE).refinement.path, cell=2).state_dict()
+    old = load_refinement(ModelBundle.load(SOURCE).refinement.path, Refinement(cell=2)).state_dict()
     new = made["refinement"].model.state_dict()
     assert old.keys() == new.keys()
     for name, value in old.items():
@@ -70,7 +71,7 @@ def test_manifest_and_card_say_where_the_weights_come_from(coarse: Path) -> None
 
 def test_a_graph_of_another_network_is_refused() -> None:
     with pytest.raises(ValueError, match="only graphs of this package's refinement network"):
-        load_refinement(ModelBundle.load(SOURCE).mde.path, cell=3)
+        load_refinement(ModelBundle.load(SOURCE).mde.path, Refinement(cell=3))
 
 
 @pytest.mark.parametrize("cell", [1, 8])
