@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ from starrygazer_ros.console import (
     EXIT_BAD_INPUT,
     EXIT_INTERRUPTED,
     EXIT_OK,
+    EXIT_SICK,
     positive_integer,
     positive_number,
     say,
@@ -91,20 +93,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; default: the process's own.
 
     Returns:
-        The exit code: 0, or 2 for bad input with one line on stderr.
+        The exit code: 0, 2 for bad input with one line on stderr, or 1 where whoever reads the
+        output has gone.
 
     Raises:
         SystemExit: for ``--help``, ``--version`` and arguments that cannot be parsed.
     """
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()  # here, where the reader's end can be told from a fault
+        return code
     except (CompletionError, FileError) as error:
         message = in_one_line(error)
         if isinstance(error, TooFewSparsePointsError):
             message = message.replace("min_sparse_points", "--min-sparse-points")
         say(f"error: {message}")
         return EXIT_BAD_INPUT
+    except BrokenPipeError:  # as in `starrygazer doctor | head -3`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        return EXIT_SICK
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 

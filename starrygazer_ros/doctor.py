@@ -16,10 +16,12 @@ from starrygazer_ros import __version__
 from starrygazer_ros.backends.cache_folder import cache_folder
 from starrygazer_ros.backends.names import BACKENDS
 from starrygazer_ros.completion import CompletionError, DepthCompleter, ModelBundle
+from starrygazer_ros.completion.bundle_folders import bundle_folders
 from starrygazer_ros.completion.errors import in_one_line
 from starrygazer_ros.console import EXIT_OK, EXIT_SICK
 
 GOOD, OPTIONAL, BAD = "ok", "--", "!!"
+_PROFILE = "fastdds_large_images.xml"
 _PROFILES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 
 
@@ -122,12 +124,17 @@ def _large_images() -> Finding:
             return Finding(BAD, "middleware", f"{variable}={file}", "there is no such file")
     variable = _PROFILES[os.environ.get("ROS_DISTRO") in ("humble", "jazzy")]
     return Finding(
-        BAD,
+        OPTIONAL,
         "middleware",
         f"{middleware} without a profile loses large best-effort images between processes",
-        f"in all processes: export {variable}=$(ros2 pkg prefix --share starrygazer_ros)/config/"
-        "fastdds_large_images.xml",
+        f"where images come from other processes, in all of them: export {variable}={_profile()}",
     )
+
+
+def _profile() -> Path:
+    """The profile that comes with this package."""
+    places = (folder.parent / "config" / _PROFILE for folder in bundle_folders())
+    return next((place for place in places if place.is_file()), Path("config") / _PROFILE)
 
 
 def _gpu() -> Finding:

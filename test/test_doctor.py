@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from starrygazer_ros import doctor
@@ -51,7 +55,7 @@ def test_a_damaged_model_is_found(healthy, tiny_bundle_copy, capsys):
 @pytest.mark.parametrize(
     ("middleware", "profile", "state", "part"),
     [
-        ("rmw_fastrtps_cpp", "", BAD, "loses large best-effort images"),
+        ("rmw_fastrtps_cpp", "", OPTIONAL, "loses large best-effort images"),
         ("rmw_fastrtps_cpp", "/nowhere.xml", BAD, "FASTDDS_DEFAULT_PROFILES_FILE=/nowhere.xml"),
         ("rmw_cyclonedds_cpp", "", GOOD, "rmw_cyclonedds_cpp"),
     ],
@@ -63,6 +67,24 @@ def test_the_profile_for_large_images_is_looked_for(monkeypatch, middleware, pro
     finding = doctor._large_images()
     assert finding.state == state
     assert part in finding.found
+
+
+def test_the_profile_that_is_advised_is_there(monkeypatch):
+    monkeypatch.setenv("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
+    for variable in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):
+        monkeypatch.delenv(variable, raising=False)
+    assert Path(doctor._large_images().advice.rpartition("=")[2]).is_file()
+
+
+def test_whoever_reads_the_first_line_only_sees_no_traceback():
+    command = [sys.executable, "-m", "starrygazer_ros.cli", "doctor"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline().startswith("ok starrygazer_ros")
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
 
 
 def test_a_cache_that_cannot_be_written_is_told(monkeypatch):

@@ -51,8 +51,8 @@ class OnnxRuntimeEngine:
         self.inputs = frozenset(node.name for node in self._session.get_inputs())
         self.outputs = frozenset(node.name for node in self._session.get_outputs())
         provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")
-        words = [f"onnxruntime {onnxruntime.__version__}", provider, f"{threads} threads"]
-        self.description = ", ".join([*words, precision] if precision != FP32 else words)
+        version = f"onnxruntime {onnxruntime.__version__}"
+        self.description = ", ".join([version, provider, f"{threads} threads", precision])
 
     def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         """Compute all outputs of the graph by name.
