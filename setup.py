@@ -30,6 +30,7 @@ setup(
         (f"{SHARE}/config", files("config")),
         (f"{SHARE}/models/default", files("models/default")),
         (f"{SHARE}/models/fast", files("models/fast")),
+        (f"{SHARE}/models/fine", files("models/fine")),
     ],
     install_requires=[
         "numpy>=1.21",

@@ -37,6 +37,8 @@ class OnnxRuntimeEngine:
         options.inter_op_num_threads = 1
         # Spinning threads take the CPU from the rest of the robot and are slower on a busy machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Small pieces of work for each thread: the last one is waited for less.
+        options.add_session_config_entry("session.dynamic_block_base", "4")
         # Weights in other files, which no hash has verified, are looked for where there are none;
         # else it would be the current folder.
         options.add_session_config_entry(

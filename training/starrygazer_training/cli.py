@@ -114,7 +114,7 @@ def _parse(arguments: list[str]) -> tuple[str, Namespace]:
         stage.add_argument("--work", type=Path, required=True, help="results, checkpoints, caches")
         if name in NEED_OUTPUT:
             stage.add_argument("--output", type=Path, required=True, help="bundle folder")
-            stage.add_argument("--version", default="0.4.0", help="version of the bundle")
+            stage.add_argument("--version", default="0.5.0", help="version of the bundle")
             stage.add_argument(
                 "--scores", type=Path | None, help="JSON file of evaluate, for the model card"
             )
