@@ -55,15 +55,19 @@ node faults soak: export $(if $(filter jazzy,$(ROS)),FASTRTPS,FASTDDS)_DEFAULT_P
 node: $(READY)
 	@$(VENV)/bin/python -m starrygazer_ros.nodes.completion_node $(NODE)
 
+# Nodes wait most of the time. Each has a DDS domain of its own.
+TEST_NODES = $(VENV)/bin/python -m pytest -n 3 --dist loadfile test/integration
+
 test: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/hadolint docker/*.Dockerfile
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --ignore=test/integration
+	$(TEST_NODES)
 
 test-integration: $(READY)
-	$(VENV)/bin/python -m pytest test/integration
+	$(TEST_NODES)
 
 test-gpu-code: $(GPU_CODE_READY)
 	PYTHONPATH=$(CURDIR) $(GPU_CODE_VENV)/bin/python -m pytest -p no:cacheprovider \
@@ -162,10 +166,13 @@ $(GPU_CODE_READY): requirements/gpu-code.txt Makefile
 	@$(PYTHON) -m venv $(GPU_CODE_VENV)
 	@$(GPU_CODE_VENV)/bin/python -m pip install -qq --disable-pip-version-check torch==2.13.0
 	@$(GPU_CODE_VENV)/bin/python -m pip install -qq --disable-pip-version-check -r $<
+	@rm -rf build/tensorrt_bindings.new
 	@for wheel in $(BINDINGS); do \
 		$(GPU_CODE_VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-deps \
-			--upgrade --target build/tensorrt_bindings/$${wheel##*==} $$wheel || exit 1; \
+			--target build/tensorrt_bindings.new/$${wheel##*==} $$wheel || exit 1; \
 	done
+	@rm -rf build/tensorrt_bindings  # tests that run meanwhile find all of them or none
+	@mv build/tensorrt_bindings.new build/tensorrt_bindings
 	@touch $@
 
 # The backbone's weights come from a wheel whose other contents and dependencies are not needed.

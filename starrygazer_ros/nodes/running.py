@@ -18,11 +18,12 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from starrygazer_ros.nodes.managed import ManagedNode
+from starrygazer_ros.nodes.stopping import Stop
 
 _NO_LOG_FILES = "--disable-external-lib-logs"  # ROS's name
 
 
-def run(makers: Iterable[Callable[[], ManagedNode]], stop: threading.Event) -> int:
+def run(makers: Iterable[Callable[[], ManagedNode]], stop: Stop) -> int:
     """Start nodes and spin each in a thread of its own while the main thread waits.
 
     Args:
@@ -77,7 +78,7 @@ def _refuse_namesakes(nodes: list[ManagedNode]) -> None:
             )
 
 
-def _spin_until(stop: threading.Event, nodes: list[ManagedNode]) -> int:
+def _spin_until(stop: Stop, nodes: list[ManagedNode]) -> int:
     """Start the nodes and spin a thread per node, so that none waits for another one."""
     failed = threading.Event()
 

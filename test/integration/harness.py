@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -36,12 +38,30 @@ NODE = "completion_node"
 COMMAND = (sys.executable, "-m", "starrygazer_ros.nodes.completion_node")
 
 # Fast DDS uses ports that depend on the domain; 0 to 101 keep clear of ephemeral ports.
+DOMAINS = 100
+# The last of this process; four more processes find as many. A module's nodes live until its end.
+_held: deque[socket.socket] = deque(maxlen=DOMAINS // 5)
 _domains = itertools.count(os.getpid())
 
 
 def next_domain() -> int:
-    """A DDS domain of its own for each node under test."""
-    return 1 + next(_domains) % 100
+    """A DDS domain of its own for each node under test, also beside tests in other processes."""
+    return wait_for(_free_domain, "a DDS domain that nobody uses")
+
+
+def _free_domain() -> int | None:
+    for number in itertools.islice(_domains, DOMAINS):
+        domain = 1 + number % DOMAINS
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            # An abstract name is free again when its process ends, and is seen where ports are.
+            claim.bind(f"\0starrygazer_test_domain_{domain}")
+        except OSError:
+            claim.close()
+        else:
+            _held.append(claim)  # the oldest is freed
+            return domain
+    return None
 
 
 def wait_for(condition: Callable[[], Any], what: str, timeout: float = TIMEOUT) -> Any:

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is needed: see requirements/")
 
-from integration.harness import REPOSITORY
+from integration.harness import REPOSITORY, next_domain
 
 pytestmark = pytest.mark.integration
 
@@ -24,9 +24,9 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
     fcntl.ioctl(control, 0x8914, struct.pack("16sh14x", b"lo", UP))  # SIOCSIFFLAGS
 assert [name for _, name in socket.if_nameindex()] == ["lo"]
 
-from integration.harness import NodeProcess, Peer, next_domain
+from integration.harness import NodeProcess, Peer
 
-domain = next_domain()
+domain = int(sys.argv[3])  # whose shared memory nobody else uses: that is not in the namespace
 peer = Peer(domain)
 process = NodeProcess(Path(sys.argv[2]), domain, {"model": "default"})
 try:
@@ -48,7 +48,7 @@ def test_the_node_completes_without_a_network(tmp_path):
     ):
         pytest.skip("no network namespaces here: util-linux, and kernel.unprivileged_userns_clone")
     result = subprocess.run(
-        [*alone, sys.executable, "-c", SCRIPT, str(REPOSITORY), str(tmp_path)],
+        [*alone, sys.executable, "-c", SCRIPT, str(REPOSITORY), str(tmp_path), str(next_domain())],
         capture_output=True,
         text=True,
         timeout=180,

@@ -65,6 +65,7 @@ def test_variants_of_different_budgets_are_not_compared(tmp_path: Path) -> None:
         ablations.table(tmp_path)
 
 
+@pytest.mark.usefixtures("small_refinement")
 def test_a_variant_is_trained_without_its_part_and_scored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,6 +91,7 @@ def test_the_card_tells_what_the_runs_recorded(
     assert DepthCompleter.from_bundle(bundle).self_check() < 0.01
 
 
+@pytest.mark.usefixtures("small_refinement")  # from here on: folders has the real one
 def test_photographs_and_the_mde_of_a_bundle_are_enough(
     folders: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:

@@ -46,6 +46,19 @@ def test_multiplying_the_sparse_depth_multiplies_the_output(model: Refinement, k
     torch.testing.assert_close(scaled_confidence, confidence, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("unseen", ["image", "relative_depth"])
+@torch.inference_mode()
+def test_what_an_ablation_leaves_out_does_not_matter(model: Refinement, unseen: str) -> None:
+    blind = Refinement(**{f"see_{unseen}": False}).eval()
+    blind.load_state_dict(model.state_dict())
+    image, relative, sparse = scene()
+    others = {"image": (image.flip(-1), relative), "relative_depth": (image, relative.flip(-1))}
+    for network, same in ((blind, True), (model, False)):
+        depth, _ = network(image, relative, sparse)
+        other, _ = network(*others[unseen], sparse)
+        assert torch.equal(other, depth) == same
+
+
 @torch.inference_mode()
 def test_reaches_a_few_samples_that_are_far_behind_all_others(model: Refinement) -> None:
     """A robot's own parts close by, and a street: depths of 1 to 1000."""
