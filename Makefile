@@ -100,7 +100,7 @@ data-given:
 BENCH_FOLDER := build/bench
 bench: $(READY)
 	@mkdir -p $(BENCH_FOLDER)
-	-@$(VENV)/bin/python -m benchmarks.accuracy --bundle default --bundle fast --json $(BENCH_FOLDER)/accuracy.json $(BENCH)
+	-@$(VENV)/bin/python -m benchmarks.accuracy --bundle default --bundle fine --bundle fast --json $(BENCH_FOLDER)/accuracy.json $(BENCH)
 	-@$(VENV)/bin/python -m benchmarks.frontier $(BENCH_FOLDER)/accuracy.json --plot $(BENCH_FOLDER)/frontier.png
 	-@$(VENV)/bin/python -m benchmarks.degraded --json $(BENCH_FOLDER)/degraded.json --plots $(BENCH_FOLDER)/degraded
 	-@$(VENV)/bin/python -m benchmarks.speed --json $(BENCH_FOLDER)/speed.json

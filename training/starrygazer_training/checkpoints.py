@@ -1,4 +1,4 @@
-"""One training loop for every network: warm-up, cosine decay, EMA, bf16 where the CPU has it, checkpoint, resume."""
+"""One training loop for every network: warm-up, cosine decay, EMA, bf16, checkpoint, resume."""
 
 from __future__ import annotations
 

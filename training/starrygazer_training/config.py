@@ -23,7 +23,7 @@ from jsonargparse import (  # type: ignore[attr-defined]  # the first is exporte
 
 SECTIONS = ("teacher", "student", "refine")
 EXPORTED_CELL = (
-    4  # a third of the time of the cells of 2 that networks are trained on, docs/speed.md
+    4  # pixels; networks are trained on four times as many cells, docs/speed.md
 )
 TRAINED_CELL = 2  # unless ``cells`` says something else
 GRID_MULTIPLE = 16  # cells in a coarsest cell of the refinement network
