@@ -182,4 +182,8 @@ def _pad(array: NDArray, padding: tuple[tuple[int, int], tuple[int, int]]) -> ND
 
 def _to_tensor(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """RGB uint8 [H, W, 3] to float32 [1, 3, H, W] in 0..1."""
-    return np.asarray(cv2.dnn.blobFromImage(image, scalefactor=1.0 / 255.0), np.float32)
+    tensor = np.empty((1, 3, *image.shape[:2]), np.float32)
+    # By hand, because blobFromImage of OpenCV 5 takes ten times as long for the same.
+    for values, channel in zip(tensor[0], cv2.split(image), strict=True):
+        np.multiply(channel, np.float32(1 / 255), out=values)
+    return tensor
