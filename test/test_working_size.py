@@ -135,7 +135,7 @@ def test_a_bundle_says_in_how_many_pixels_it_works(small, capsys) -> None:
     assert main(["models", "resize", "default", str(small), "--pixels", "30000"]) == 2
     assert "exists: choose another name" in capsys.readouterr().err
     assert main(["models", "resize", "default", f"{small}er", "--pixels", "100"]) == 2
-    assert "takes 2401 to 16000000 pixels, not 100" in capsys.readouterr().err
+    assert "takes 4225 to 16000000 pixels, not 100" in capsys.readouterr().err
     assert main(["models", "resize", "default", "/proc/new/small", "--pixels", "30000"]) == 2
     assert "cannot be made" in capsys.readouterr().err
 

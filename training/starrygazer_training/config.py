@@ -22,9 +22,7 @@ from jsonargparse import (  # type: ignore[attr-defined]  # the first is exporte
 )
 
 SECTIONS = ("teacher", "student", "refine")
-EXPORTED_CELL = (
-    4  # pixels; networks are trained on four times as many cells, docs/speed.md
-)
+EXPORTED_CELL = 4  # pixels; networks are trained on four times as many cells, docs/speed.md
 TRAINED_CELL = 2  # unless ``cells`` says something else
 GRID_MULTIPLE = 16  # cells in a coarsest cell of the refinement network
 CROP_MULTIPLE = GRID_MULTIPLE * TRAINED_CELL
