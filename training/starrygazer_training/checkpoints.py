@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from starrygazer_training import distributed
+from starrygazer_training.autocast import bf16_where_computed
 from starrygazer_training.config import ConfigError, RunConfig
 from starrygazer_training.distributed import BatchNormStatistics
 from starrygazer_training.run_log import RunLog, Validation
@@ -194,7 +195,7 @@ class TrainingRun:
             statistics.before_chunk()
             # Gradients are averaged over processes once, with the last chunk.
             with _no_sync(loss_module) if index < count - 1 else nullcontext():
-                with torch.autocast("cpu", torch.bfloat16, enabled=computes_bf16()):
+                with bf16_where_computed():
                     loss = loss_module(batch) / count
                 loss.backward()
             statistics.after_chunk(count)
@@ -278,12 +279,6 @@ class TrainingRun:
         write_atomically(self.files.record, json.dumps(record, indent=2).encode() + b"\n")
         write_atomically(self.files.result, save(contiguous(self.average.state_dict())))
         self.files.checkpoint.unlink(missing_ok=True)
-
-
-def computes_bf16() -> bool:
-    """Whether the CPU does; where it only imitates bf16, a step takes three times as long."""
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
 class _Loss(nn.Module):

@@ -114,7 +114,7 @@ def train(root: Path, work: Path, config: RefineConfig) -> None:
         for number in range(config.chunk_size):
             source: PairSource = rendered if number < config.rendered else photographs
             pairs.append(source.pair(rng.randrange(len(source)), rng.getrandbits(32)))
-        cell = rng.choice(config.cells) if len(config.cells) > 1 else config.cells[0]
+        cell = rng.choice(config.cells)
         return cell, whole_cells(stack(pairs), GRID_MULTIPLE * cell)
 
     def loss_of(model: nn.Module, chunk: Chunk) -> Tensor:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from starrygazer_training.atomic_files import open_replacement
+from starrygazer_training.autocast import bf16_where_computed
 from starrygazer_training.datasets import Frame
 from starrygazer_training.dinov2 import PATCH, DinoV2
 
@@ -64,7 +65,7 @@ def extract(
         tensor = image_tensor(image, rows * PATCH, columns * PATCH)
         if flip:
             tensor = tensor.flip(-1)
-        with torch.autocast("cpu", torch.bfloat16):
+        with bf16_where_computed():
             features = torch.cat(backbone(tensor))
         path = feature_path(cache, frame, tokens, flip)
         with open_replacement(path) as file:

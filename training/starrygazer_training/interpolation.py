@@ -43,8 +43,8 @@ def centred_log(sparse_depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return (log - centre) * mask, mask, centre
 
 
-def where_known(known: Tensor, values: Tensor, otherwise: float) -> Tensor:
-    """Finite values where ``known`` is 1, a number where it is 0.
+def where_known(known: Tensor, values: Tensor, otherwise: Tensor | float) -> Tensor:
+    """Finite values where ``known`` is 1, others where it is 0.
 
     As ``torch.where``, whose operator takes ten times as long in ONNX Runtime.
     """
@@ -296,7 +296,7 @@ def local_range(values: Tensor, mask: Tensor) -> Tensor:
     for level, (widest, enough) in enumerate(reversed(levels)):
         if level:
             chosen = _resize(chosen, widest.shape[-2:])
-        chosen = enough * widest + (1 - enough) * chosen
+        chosen = where_known(enough, widest, chosen)
     near, far = chosen.split(1, 1)
     return torch.cat([-near, far], 1)
 
