@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,18 @@ from typing import Any
 import pytest
 
 from bundles import PARAMETERS
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show beside a failure what the last nodes wrote."""
+    report = yield
+    if report.failed and "integration.harness" in sys.modules:
+        recent = sys.modules["integration.harness"].NodeProcess.recent
+        report.sections += [(f"log of process {node.pid}", node.log[-5000:]) for node in recent]
+    return report
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import rclpy
@@ -78,6 +78,8 @@ def wait_for(condition: Callable[[], Any], what: str, timeout: float = TIMEOUT) 
 class NodeProcess:
     """A completion node as a child process; its log goes to a file."""
 
+    recent: ClassVar[deque[NodeProcess]] = deque(maxlen=3)
+
     def __init__(
         self,
         folder: Path,
@@ -103,6 +105,7 @@ class NodeProcess:
                 env=environment,
                 cwd=folder_to_run_in,
             )
+        self.recent.append(self)
 
     @property
     def log(self) -> str:
@@ -169,7 +172,7 @@ class Peer:
             messages = self.received.setdefault(topic, [])
             name = topic if topic == "/diagnostics" else self._prefix + topic
             self.node.create_subscription(message_type, name, messages.append, 10)
-        self._services: dict[str, Any] = {}
+        self.services = Services(self.node, f"{self._prefix}/{NODE}")
         self._stamp = 1_700_000_000 * 10**9
         self._thread = threading.Thread(target=self._spin)
         self._thread.start()
@@ -270,30 +273,51 @@ class Peer:
         status = messages[-1].status[0]
         return status, {value.key: value.value for value in status.values}
 
-    # Lifecycle
 
-    def change_state(self, transition: int) -> bool:
-        """Call the node's lifecycle service; whether it reports success."""
-        request = ChangeState.Request(transition=Transition(id=transition))
-        return self._call(ChangeState, "change_state", request).success
+class Services:
+    """Calls the services of a node, again if there is no answer.
+
+    An answer is lost if the node has found the client's request, but not yet the place for the
+    answer (https://github.com/ros2/ros2/issues/1253), which happens on a busy machine.
+    """
+
+    def __init__(self, node: Node, server: str) -> None:
+        self._node = node
+        self._server = server
+        self._clients: dict[str, Any] = {}
+        # In this order: whoever can answer get_state has found change_state's client, too.
+        self._client(ChangeState, "change_state")
+        self._client(GetState, "get_state")
+
+    def call(self, service_type: Any, name: str, request: Any) -> Any:
+        """Answer of a service that may be called twice."""
+        client = self._client(service_type, name)
+        assert client.wait_for_service(timeout_sec=TIMEOUT), f"no service {name}"
+
+        def answer() -> Any:
+            future = client.call_async(request)
+            with suppress(AssertionError):
+                wait_for(future.done, "the answer", RETRY_AFTER)
+            return future.result()
+
+        return wait_for(answer, f"an answer of {name}")
 
     def state(self) -> str:
         """Lifecycle state of the node."""
-        return self._call(GetState, "get_state", GetState.Request()).current_state.label
+        return self.call(GetState, "get_state", GetState.Request()).current_state.label
 
-    def call(self, service_type: Any, name: str, request: Any) -> Any:
-        """Call any service of the node."""
-        return self._call(service_type, name, request)
+    def change_state(self, transition: int) -> bool:
+        """Whether the node reports success of a transition."""
+        self.state()
+        request = ChangeState.Request(transition=Transition(id=transition))
+        future = self._client(ChangeState, "change_state").call_async(request)
+        wait_for(future.done, "an answer of change_state")
+        return future.result().success
 
-    def _call(self, service_type: Any, name: str, request: Any) -> Any:
-        client = self._services.get(name)
-        if client is None:
-            client = self.node.create_client(service_type, f"{self._prefix}/{NODE}/{name}")
-            self._services[name] = client
-        assert client.wait_for_service(timeout_sec=TIMEOUT), f"no service {name}"
-        future = client.call_async(request)
-        wait_for(future.done, f"an answer of {name}")
-        return future.result()
+    def _client(self, service_type: Any, name: str) -> Any:
+        if name not in self._clients:
+            self._clients[name] = self._node.create_client(service_type, f"{self._server}/{name}")
+        return self._clients[name]
 
 
 def accounted(values: dict[str, str], topic: str) -> bool:

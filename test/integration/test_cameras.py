@@ -30,7 +30,7 @@ def test_every_camera_has_its_own_topics_and_both_are_served(tmp_path, tiny_bund
         for grey in (51, 102):
             for peer in peers:
                 peer.complete_good_pair(grey=grey)
-        assert [peer.state() for peer in peers] == ["active", "active"]
+        assert [peer.services.state() for peer in peers] == ["active", "active"]
         ids = {
             "/front/completion_node",
             "/robot/rear/completion_node",

@@ -55,10 +55,12 @@ def test_the_topic_table_has_every_topic_with_its_type(running, repository):
 
 def test_the_parameter_table_has_every_parameter_with_its_default(start_node, repository):
     _, peer = start_node(autostart="false")
-    names = peer.call(ListParameters, "list_parameters", ListParameters.Request()).result.names
+    names = peer.services.call(
+        ListParameters, "list_parameters", ListParameters.Request()
+    ).result.names
     names = [name for name in names if not name.startswith(PARAMETERS_OF_EVERY_NODE)]
     request = GetParameters.Request(names=names)
-    values = peer.call(GetParameters, "get_parameters", request).values
+    values = peer.services.call(GetParameters, "get_parameters", request).values
     running = {
         name: yaml.safe_dump(as_yaml(value), default_flow_style=True).split("\n")[0]
         for name, value in zip(names, values, strict=True)

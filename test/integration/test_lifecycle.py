@@ -21,29 +21,29 @@ pytestmark = pytest.mark.integration
 def set_string(peer, name, value):
     value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=str(value))
     request = SetParameters.Request(parameters=[Parameter(name=name, value=value)])
-    return peer.call(SetParameters, "set_parameters", request).results[0]
+    return peer.services.call(SetParameters, "set_parameters", request).results[0]
 
 
 def test_waits_for_the_lifecycle_services_without_autostart(start_node, tiny_bundle):
     process, peer = start_node(model=tiny_bundle, autostart="false")
-    assert peer.state() == "unconfigured"
+    assert peer.services.state() == "unconfigured"
     process.wait_for_log("unconfigured: autostart is false")
 
     for _ in range(2):  # the second round needs everything that the first one freed
-        assert peer.change_state(Transition.TRANSITION_CONFIGURE)
-        assert peer.state() == "inactive"
-        assert peer.change_state(Transition.TRANSITION_ACTIVATE)
+        assert peer.services.change_state(Transition.TRANSITION_CONFIGURE)
+        assert peer.services.state() == "inactive"
+        assert peer.services.change_state(Transition.TRANSITION_ACTIVATE)
         process.wait_for_log("active: completes /sparse_depth with /image")
         peer.wait_until_connected()
         peer.complete_good_pair()
-        assert peer.change_state(Transition.TRANSITION_DEACTIVATE)
+        assert peer.services.change_state(Transition.TRANSITION_DEACTIVATE)
         wait_for(lambda: peer.node.count_subscribers("/image") == 0, "end of the subscription")
-        assert peer.change_state(Transition.TRANSITION_CLEANUP)
+        assert peer.services.change_state(Transition.TRANSITION_CLEANUP)
         wait_for(lambda: peer.node.count_publishers("/depth/dense") == 0, "end of the publisher")
-        assert peer.state() == "unconfigured"
+        assert peer.services.state() == "unconfigured"
 
-    assert peer.change_state(Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
-    assert peer.state() == "finalized"
+    assert peer.services.change_state(Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+    assert peer.services.state() == "finalized"
     assert process.stop() == 0
 
 
@@ -52,8 +52,8 @@ def test_waits_for_the_lifecycle_services_without_autostart(start_node, tiny_bun
 )
 def test_an_impossible_transition_is_answered_and_changes_nothing(running, transition):
     process, peer = running
-    assert not peer.change_state(transition)
-    assert peer.state() == "active"
+    assert not peer.services.change_state(transition)
+    assert peer.services.state() == "active"
     assert process.running
     peer.complete_good_pair()
 
@@ -62,11 +62,11 @@ def test_keeps_counters_and_calibration_while_it_is_inactive(start_node, tiny_bu
     _, peer = start_node(model=tiny_bundle)
     peer.wait_until_connected()
     peer.complete_good_pair()
-    assert peer.change_state(Transition.TRANSITION_DEACTIVATE)
+    assert peer.services.change_state(Transition.TRANSITION_DEACTIVATE)
     _, before = peer.diagnostics()
     assert int(before["completed"]) >= 1
     assert before["waiting image"] == before["in work"] == "0"
-    assert peer.change_state(Transition.TRANSITION_ACTIVATE)
+    assert peer.services.change_state(Transition.TRANSITION_ACTIVATE)
     peer.wait_until_connected()
 
     def send_without_camera_info(stamp):
@@ -112,14 +112,14 @@ def test_stays_alive_with_a_bad_bundle_until_it_is_mended(
     harm(tiny_bundle_copy)
     process, peer = start_node(model=tiny_bundle_copy)
     process.wait_for_log(f"{cause}: ")
-    assert peer.state() == "unconfigured"
+    assert peer.services.state() == "unconfigured"
     status, _ = peer.diagnostics()
     assert status.level == DiagnosticStatus.ERROR
     assert status.message.startswith(f"{cause}: ")
 
     shutil.copytree(tiny_bundle, tiny_bundle_copy, dirs_exist_ok=True)
-    assert peer.change_state(Transition.TRANSITION_CONFIGURE)
-    assert peer.change_state(Transition.TRANSITION_ACTIVATE)
+    assert peer.services.change_state(Transition.TRANSITION_CONFIGURE)
+    assert peer.services.change_state(Transition.TRANSITION_ACTIVATE)
     peer.wait_until_connected()
     peer.complete_good_pair()
     assert peer.diagnostics()[0].level != DiagnosticStatus.ERROR
@@ -134,8 +134,8 @@ def test_an_unknown_model_or_back_end_can_be_set_right(start_node, tiny_bundle, 
     process.wait_for_log(cause)
     assert set_string(peer, "model", tiny_bundle).successful
     assert set_string(peer, "backend", "onnxruntime").successful
-    assert peer.change_state(Transition.TRANSITION_CONFIGURE)
-    assert peer.state() == "inactive"
+    assert peer.services.change_state(Transition.TRANSITION_CONFIGURE)
+    assert peer.services.state() == "inactive"
 
 
 @pytest.mark.parametrize("parameter", ["threads:=0", "depth_encoding:=8UC1", "sync.slop:=-1.0"])

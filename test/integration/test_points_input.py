@@ -142,7 +142,9 @@ def test_the_pose_of_the_lidar_may_change_between_two_clouds(projecting):
     def set_translation(value):
         parameter = Parameter("extrinsics.translation", value=value)
         request = SetParametersAtomically.Request(parameters=[parameter.to_parameter_msg()])
-        result = peer.call(SetParametersAtomically, "set_parameters_atomically", request).result
+        result = peer.services.call(
+            SetParametersAtomically, "set_parameters_atomically", request
+        ).result
         assert result.successful, result.reason
 
     set_translation([LIDAR[0], LIDAR[1], 1.0])
@@ -160,7 +162,7 @@ def test_goes_on_after_a_cleanup(projecting):
         Transition.TRANSITION_CONFIGURE,
         Transition.TRANSITION_ACTIVATE,
     ):
-        assert peer.change_state(transition)
+        assert peer.services.change_state(transition)
     send = Sender(peer)
     peer.send_until_completed(send)
 
@@ -188,7 +190,7 @@ def test_without_tf2_it_says_what_to_do(start_node, tiny_bundle):
         process, peer = start_node(model=tiny_bundle, input__sparse_depth_transport="points")
         process.wait_for_log("set extrinsics.source to parameter")
         assert process.running
-        assert peer.state() == "unconfigured"
+        assert peer.services.state() == "unconfigured"
     else:
         pytest.skip("tf2_ros is installed")
 

@@ -17,7 +17,6 @@ pytest.importorskip("rclpy", reason="rclpy is needed: see requirements/")
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.context import Context
@@ -26,7 +25,14 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 
-from integration.harness import REPOSITORY, RETRY_AFTER, NodeProcess, next_domain, wait_for
+from integration.harness import (
+    REPOSITORY,
+    RETRY_AFTER,
+    NodeProcess,
+    Services,
+    next_domain,
+    wait_for,
+)
 from rays import INTRINSICS, scan
 from starrygazer_ros.completion.cameras import Camera
 from starrygazer_ros.completion.projection import project
@@ -57,6 +63,7 @@ class Rig:
         self.depths, self.reports = [], []
         self.node.create_subscription(Image, "sparse_depth", self.depths.append, 10)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self.reports.append, 10)
+        self.services = Services(self.node, f"/{NODE}")
         self._stamp = 1_700_000_000 * 10**9
         self._thread = threading.Thread(target=self._spin)
         self._thread.start()
@@ -111,13 +118,6 @@ class Rig:
         wait_for(lambda: len(self.reports) >= wanted, "diagnostics")
         status = self.reports[-1].status[0]
         return status, {value.key: value.value for value in status.values}
-
-    def call(self, service_type, name, request):
-        client = self.node.create_client(service_type, f"/{NODE}/{name}")
-        assert client.wait_for_service(timeout_sec=30)
-        future = client.call_async(request)
-        wait_for(future.done, f"an answer of {name}")
-        return future.result()
 
 
 def cloud(points=SCAN.points):
@@ -225,7 +225,9 @@ def test_parameters_change_between_clouds_and_wrong_ones_are_refused(running):
             ]
         )
         assert isinstance(request.parameters[0], ParameterMessage)
-        return rig.call(SetParametersAtomically, "set_parameters_atomically", request).result
+        return rig.services.call(
+            SetParametersAtomically, "set_parameters_atomically", request
+        ).result
 
     assert change(range__max=10.0).successful
     depth = sparse_depth_from_message(rig.project(cloud()))
@@ -241,20 +243,16 @@ def test_parameters_change_between_clouds_and_wrong_ones_are_refused(running):
 def test_survives_the_lifecycle_and_keeps_its_counters_while_configured(running):
     _, rig = running
 
-    def transition(number):
-        request = ChangeState.Request(transition=Transition(id=number))
-        return rig.call(ChangeState, "change_state", request).success
-
     projected = int(rig.diagnostics()[1]["projected"])
-    assert transition(Transition.TRANSITION_DEACTIVATE)
+    assert rig.services.change_state(Transition.TRANSITION_DEACTIVATE)
     assert "not active" in rig.diagnostics()[0].message
-    assert transition(Transition.TRANSITION_ACTIVATE)
+    assert rig.services.change_state(Transition.TRANSITION_ACTIVATE)
     rig.project(cloud())
     assert int(rig.diagnostics()[1]["projected"]) > projected
-    assert transition(Transition.TRANSITION_DEACTIVATE)
-    assert transition(Transition.TRANSITION_CLEANUP)
-    assert transition(Transition.TRANSITION_CONFIGURE)
-    assert transition(Transition.TRANSITION_ACTIVATE)
+    assert rig.services.change_state(Transition.TRANSITION_DEACTIVATE)
+    assert rig.services.change_state(Transition.TRANSITION_CLEANUP)
+    assert rig.services.change_state(Transition.TRANSITION_CONFIGURE)
+    assert rig.services.change_state(Transition.TRANSITION_ACTIVATE)
     rig.project(cloud())
     assert int(rig.diagnostics()[1]["projected"]) <= projected
 

@@ -37,7 +37,7 @@ def set_rule(peer, policy, max_age):
     request = SetParametersAtomically.Request(
         parameters=[Parameter(name=n, value=v) for n, v in zip(names, values, strict=True)]
     )
-    return peer.call(SetParametersAtomically, "set_parameters_atomically", request).result
+    return peer.services.call(SetParametersAtomically, "set_parameters_atomically", request).result
 
 
 def test_policies_pair_as_they_say_and_change_while_running(start_node, tiny_bundle):
