@@ -13,6 +13,7 @@ many such points is left alone.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -28,6 +29,9 @@ LEAST_SURROUNDED = 50  # points; fewer say nothing about the image
 MOST_ALONE = 0.03  # share of all points that are nearer or farther than all around them
 LARGEST_WINDOW = 400  # pixels, from which on rectangles are faster
 MOST_KNOWN = 0.2  # share of the pixels; no projected LiDAR covers more
+STEPS = 1000  # of one in log depth; told apart is what is up to e**32 times the median, or e**-32
+_TOP = 2**16
+_NEARER = round(STEPS * math.log(NEARER))
 
 # Of points_hidden_from_camera, in widths of the image:
 REACH = 1 / 200  # how far around a point nearer ones are looked for; scan lines are closer together
@@ -35,7 +39,6 @@ SIDE = 1 / 600  # how far beside a nearer point its surface reaches, half of wha
 MOST_PAIRS = 2_000_000  # of a point and a place around it that are looked at together
 
 
-@np.errstate(over="ignore")  # of a depth too small for any sensor, and at the borders of OpenCV
 def occluded_points(sparse_depth: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Points to leave out of ``sparse_depth``; none where the image is not full of them.
 
@@ -46,32 +49,40 @@ def occluded_points(sparse_depth: NDArray[np.float32]) -> NDArray[np.bool_]:
         bool [H, W].
     """
     hidden = np.zeros(sparse_depth.shape, np.bool_)
+    width = sparse_depth.shape[1]
     places = np.flatnonzero(sparse_depth > 0)
     points = len(places)
-    if points > MOST_KNOWN * sparse_depth.size:
+    if points == 0 or points > MOST_KNOWN * sparse_depth.size:
         return hidden
-    inverse = np.float32(1) / sparse_depth.ravel()[places]
-    columns = max(1, round(COLUMNS * sparse_depth.shape[1]))
-    rows = max(1, round(ROWS * sparse_depth.shape[1]))
+    nearness = _log_nearness(sparse_depth.ravel()[places])
+    columns = max(1, round(COLUMNS * width))
+    rows = max(1, round(ROWS * width))
+    # A LiDAR looks at some of the rows only.
+    first, last = places[0] // width, places[-1] // width
+    places -= first * width
 
-    def image_of(values: NDArray[np.float32], elsewhere: float) -> NDArray[np.float32]:
-        image = np.full(sparse_depth.shape, elsewhere, np.float32)
+    def image_of(values: NDArray[np.int32]) -> NDArray[np.uint16]:
+        image = np.zeros((last - first + 1, width), np.uint16)
         image.ravel()[places] = values
         return image
 
-    nearest = _largest_around(image_of(inverse, 0), rows, columns).ravel()[places]
-    farthest = -_largest_around(image_of(-inverse, -np.inf), rows, columns).ravel()[places]
+    def at_places(image: NDArray[np.uint16]) -> NDArray[np.int32]:
+        return image.ravel()[places].astype(np.int32)
+
+    farness = _TOP - nearness
+    nearest = at_places(_largest_around(image_of(nearness), rows, columns))
+    farthest = at_places(_largest_around(image_of(farness), rows, columns))
     has_neighbours = nearest > 0
-    alone_near = has_neighbours & (inverse > NEARER * nearest)
-    alone_far = has_neighbours & (NEARER * inverse < farthest)
+    alone_near = has_neighbours & (nearness > nearest + _NEARER)
+    alone_far = has_neighbours & (farness > farthest + _NEARER)
     if np.count_nonzero(alone_near | alone_far) > MOST_ALONE * points:
         return hidden
 
-    objects = image_of(np.where(alone_near, np.float32(0), inverse), 0)
+    objects = image_of(np.where(alone_near, 0, nearness))
     # Rows above and below, and columns on one side: up to the anchor, or from it on.
     side = np.ones((2 * rows + 1, columns + 1), np.uint8)
     left, right = (
-        cv2.dilate(objects, side, anchor=(x, rows)).ravel()[places] > NEARER * inverse
+        at_places(cv2.dilate(objects, side, anchor=(x, rows))) > nearness + _NEARER
         for x in (columns, 0)
     )
     beside = left | right
@@ -82,21 +93,28 @@ def occluded_points(sparse_depth: NDArray[np.float32]) -> NDArray[np.bool_]:
         and surrounded >= OF_THOSE_BESIDE * np.count_nonzero(beside)
     )
     if full:
-        hidden.ravel()[places[beside]] = True
+        hidden[first:].ravel()[places[beside]] = True
     return hidden
 
 
-def _largest_around(values: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
-    """Largest value in the window around each pixel, itself left out; [H, W]."""
+def _log_nearness(depth: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Negative log depth in steps, from 1 to 65535: OpenCV compares short numbers faster."""
+    away = np.log(depth)
+    away -= np.median(away)
+    return np.clip(_TOP // 2 - np.rint(STEPS * away), 1, _TOP - 1).astype(np.int32)
+
+
+def _largest_around(values: NDArray[np.uint16], rows: int, columns: int) -> NDArray[np.uint16]:
+    """Largest value in the window around each pixel, itself left out; [H, W], 0 = none."""
     around = np.ones((2 * rows + 1, 2 * columns + 1), np.uint8)
     around[rows, columns] = 0
     if around.size <= LARGEST_WINDOW:
-        return np.asarray(cv2.dilate(values, around), np.float32)
+        return np.asarray(cv2.dilate(values, around), np.uint16)
     # The same in four rectangles, which OpenCV does by rows and columns: its cost is their sides,
     # that of a window with a hole its area.
     beside = np.ones((2 * rows + 1, columns), np.uint8)
     straight = np.ones((rows, 1), np.uint8)
-    result = np.full_like(values, -np.inf)
+    result = np.zeros_like(values)
     # The pixel itself is at an end of the kernel, so that its neighbour's window leaves it out.
     left = cv2.dilate(values, beside, anchor=(columns - 1, rows))
     right = cv2.dilate(values, beside, anchor=(0, rows))
