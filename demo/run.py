@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,11 +54,8 @@ class Run:
     logs: Path
     bag: Path | None = None
 
-    def play(self) -> int | None:
+    def play(self) -> None:
         """Run the three processes.
-
-        Returns:
-            The node's peak resident memory in bytes, None where the system does not tell.
 
         Raises:
             DemoStalledError: no frame was completed for a long time.
@@ -100,11 +96,9 @@ class Run:
                     raise
                 self._settle(services)
                 self._show(bar)
-            memory = _peak_memory(node.pid)
         for name, process in services.items():
             if process.returncode != 0:
                 raise DemoError(self._ended(name, process.returncode))
-        return memory
 
     def counts(self) -> Counts:
         """What became of the frames, as far as is known by now."""
@@ -171,14 +165,19 @@ class Run:
         return self.logs / f"{name}.log"
 
 
+def give_dds_room(environment: MutableMapping[str, str]) -> None:
+    """Let Fast DDS carry whole images within this machine, unless it is told something else."""
+    old = environment.get("ROS_DISTRO") in ("humble", "jazzy")
+    variable = "FASTRTPS_DEFAULT_PROFILES_FILE" if old else "FASTDDS_DEFAULT_PROFILES_FILE"
+    environment.setdefault(variable, str(FASTDDS_PROFILE))
+
+
 def _environment() -> dict[str, str]:
     """Keep the demo's topics apart from other ROS systems, and give DDS room for images."""
     environment = dict(os.environ)
     environment.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
     environment.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    old = environment.get("ROS_DISTRO") in ("humble", "jazzy")
-    variable = "FASTRTPS_DEFAULT_PROFILES_FILE" if old else "FASTDDS_DEFAULT_PROFILES_FILE"
-    environment.setdefault(variable, str(FASTDDS_PROFILE))
+    give_dds_room(environment)
     return environment
 
 
@@ -211,12 +210,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _peak_memory(pid: int) -> int | None:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    except OSError:
-        return None
-    match = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
-    return int(match[1]) * 1024 if match else None

@@ -82,7 +82,8 @@ def occluded_points(sparse_depth: NDArray[np.float32]) -> NDArray[np.bool_]:
     # Rows above and below, and columns on one side: up to the anchor, or from it on.
     side = np.ones((2 * rows + 1, columns + 1), np.uint8)
     left, right = (
-        at_places(cv2.dilate(objects, side, anchor=(x, rows))) > nearness + _NEARER
+        at_places(np.asarray(cv2.dilate(objects, side, anchor=(x, rows)), np.uint16))
+        > nearness + _NEARER
         for x in (columns, 0)
     )
     beside = left | right
@@ -101,7 +102,8 @@ def _log_nearness(depth: NDArray[np.float32]) -> NDArray[np.int32]:
     """Negative log depth in steps, from 1 to 65535: OpenCV compares short numbers faster."""
     away = np.log(depth)
     away -= np.median(away)
-    return np.clip(_TOP // 2 - np.rint(STEPS * away), 1, _TOP - 1).astype(np.int32)
+    steps: NDArray[np.int32] = np.rint(STEPS * away).astype(np.int32)
+    return np.clip(_TOP // 2 - steps, 1, _TOP - 1)
 
 
 def _largest_around(values: NDArray[np.uint16], rows: int, columns: int) -> NDArray[np.uint16]:
