@@ -58,6 +58,7 @@ class Plausibility(nn.Module):
         mean = (each * weight).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True)
         # Each beside the mean, without a map of the mean.
         of_each, of_mean = self.beside_all.weight.split(HIDDEN, 1)
+        each, mean = each.to(of_each.dtype), mean.to(of_mean.dtype)  # float16 has no hook here
         both = F.conv2d(each, of_each) + F.conv2d(mean, of_mean, self.beside_all.bias)
         return self.judge(F.relu(both)).float()
 
