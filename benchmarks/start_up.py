@@ -34,7 +34,7 @@ class Start:
 def main(arguments: list[str] | None = None) -> int:
     """Print the table; 2 if no depth came."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.start_up", description=__doc__)
-    parser.add_argument("--bundle", default="fine", help="name or folder (default: fine)")
+    parser.add_argument("--bundle", default="default", help="name or folder (default: default)")
     parser.add_argument("--runs", type=int, default=5, help="of each (default: 5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers here")
     options = parser.parse_args(arguments)

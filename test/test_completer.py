@@ -142,12 +142,23 @@ def test_refuses_an_image_that_it_cannot_use(
         completer.complete(image, pair()[1])
 
 
-@pytest.mark.parametrize("shape", [(8, 96), (96, 8), (0, 0), (64, 4096)])
+@pytest.mark.parametrize("shape", [(7, 96), (96, 7), (0, 0), (64, 4096)])
 def test_refuses_an_image_size_outside_the_engines_range(
     completer: DepthCompleter, shape: tuple[int, int]
 ) -> None:
     with pytest.raises(ImageSizeError, match="resize"):
         completer.complete(np.zeros((*shape, 3), np.uint8), np.ones(shape, np.float32))
+
+
+@pytest.mark.parametrize("shape", [(8, 96), (96, 8), (8, 8)])
+def test_fills_up_images_that_are_smaller_than_what_the_engines_take(
+    completer: DepthCompleter, shape: tuple[int, int]
+) -> None:
+    assert min(shape) < completer.bundle.refinement.minimum
+    image = np.full((*shape, 3), 51, np.uint8)
+    result = completer.complete(image, np.full(shape, 2, np.float32))
+    assert result.depth.shape == result.confidence.shape == shape
+    assert np.isfinite(result.depth).all()
 
 
 @pytest.mark.parametrize(

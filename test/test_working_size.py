@@ -78,6 +78,8 @@ def test_small_images_are_left_as_they_are() -> None:
 def test_no_side_is_shorter_than_the_engines_take() -> None:
     _, inner, _ = run(1000, sparse_depth(), minimum=50)
     assert inner.image.shape[:2] == (50, 50)
+    _, inner, _ = run(1000, sparse_depth(), minimum=2 * max(HEIGHT, WIDTH))
+    assert inner.image.shape[:2] == (HEIGHT, WIDTH)  # nor is an image enlarged for that
 
 
 def test_of_several_measurements_in_a_cell_the_nearest_is_kept() -> None:

@@ -35,7 +35,7 @@ class EngineSpec:
         path: the ONNX file.
         sha256: its hash.
         multiple: height and width of the input are multiples of this.
-        minimum: smallest height and width in pixels.
+        minimum: smallest height and width of an input that is not filled up, in pixels.
         maximum: largest height and width in pixels.
     """
 
@@ -44,6 +44,15 @@ class EngineSpec:
     multiple: int
     minimum: int
     maximum: int
+
+    @property
+    def smallest_image(self) -> int:
+        """Least height and width of an image: it is at least half of what it is filled up to."""
+        return -(-self.minimum // 2)
+
+    def filled(self, side: int) -> int:
+        """A side of an image, filled up to one that the graph takes."""
+        return -(-max(side, self.minimum) // self.multiple) * self.multiple
 
     def read(self) -> bytes:
         """The graph, verified again: between loading a bundle and this the file may have changed.

@@ -223,10 +223,11 @@ class DepthCompleter:
             )
         spec = self.bundle.refinement
         shrinks = self.bundle.working_pixels is not None
-        if min(height, width) < spec.minimum or (max(height, width) > spec.maximum and not shrinks):
+        too_large = max(height, width) > spec.maximum and not shrinks
+        if min(height, width) < spec.smallest_image or too_large:
             raise ImageSizeError(
                 f"image is {width}x{height}; bundle '{self.bundle.name}' takes sides from "
-                f"{spec.minimum} to {spec.maximum} pixels: resize image and sparse depth"
+                f"{spec.smallest_image} to {spec.maximum} pixels: resize image and sparse depth"
             )
         valid = sparse_depth >= NEAREST  # False for NaN
         if np.isinf(sparse_depth).any() or (sparse_depth < 0).any():

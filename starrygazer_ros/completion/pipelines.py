@@ -107,7 +107,8 @@ class HostPipeline:
         clock.lap("mde")
 
         resized = _resize(found[0, 0], height, width)
-        padding = _padding(height, width, self._bundle.refinement.multiple)
+        spec = self._bundle.refinement
+        padding = (0, spec.filled(height) - height), (0, spec.filled(width) - width)
         refinement_inputs = {
             "image": _to_tensor(_pad(image, padding)),
             "relative_depth": _pad(resized, padding)[None, None],
@@ -168,12 +169,8 @@ def _resize(array: NDArray, height: int, width: int) -> NDArray:  # type: ignore
     )
 
 
-def _padding(height: int, width: int, multiple: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Rows below and columns right that fill up to a multiple."""
-    return (0, -height % multiple), (0, -width % multiple)
-
-
 def _pad(array: NDArray, padding: tuple[tuple[int, int], tuple[int, int]]) -> NDArray:  # type: ignore[type-arg]
+    """With the last row and column repeated below and on the right."""
     (_, bottom), (_, right) = padding
     if bottom == right == 0:
         return array

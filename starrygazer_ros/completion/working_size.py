@@ -25,10 +25,11 @@ def working_size(height: int, width: int, pixels: int, minimum: int) -> tuple[in
         height: of the image.
         width: of the image.
         pixels: about how many there are; smaller images stay as they are.
-        minimum: of both sides.
+        minimum: of both sides, unless that of the image is less.
     """
     scale = min(1.0, math.sqrt(pixels / (height * width)))
-    return max(minimum, round(scale * height)), max(minimum, round(scale * width))
+    rows, columns = (min(side, max(minimum, round(scale * side))) for side in (height, width))
+    return rows, columns
 
 
 def in_working_size(pipeline: Pipeline, bundle: ModelBundle) -> Pipeline:

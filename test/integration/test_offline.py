@@ -28,7 +28,7 @@ from integration.harness import NodeProcess, Peer
 
 domain = int(sys.argv[3])  # whose shared memory nobody else uses: that is not in the namespace
 peer = Peer(domain)
-process = NodeProcess(Path(sys.argv[2]), domain, {"model": "fine"})
+process = NodeProcess(Path(sys.argv[2]), domain, {"model": "default"})
 try:
     process.wait_for_log("self-check")
     peer.wait_until_connected()

@@ -185,9 +185,7 @@ def _shapes(bundle: ModelBundle, graph: str, options: EngineOptions) -> dict[str
     spec = bundle.refinement
 
     def filled(side: int) -> int:
-        """A side of an image, filled up to the multiple."""
-        clipped = min(max(side, spec.minimum), spec.maximum)
-        return clipped + -clipped % spec.multiple
+        return spec.filled(min(side, spec.maximum))
 
     smallest = filled(spec.minimum), filled(spec.minimum)
     largest = filled(options.max_height), filled(options.max_width)

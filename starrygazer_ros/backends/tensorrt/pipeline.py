@@ -146,8 +146,7 @@ class DevicePipeline:
 
     def _make_buffers(self, height: int, width: int) -> _Buffers:
         device = self._device
-        multiple = self._bundle.refinement.multiple
-        rows, columns = height + -height % multiple, width + -width % multiple
+        rows, columns = map(self._bundle.refinement.filled, (height, width))
         mde_rows, mde_columns = self._bundle.mde_size(height, width)
         shrinks = mde_rows < height
 
