@@ -34,6 +34,7 @@ from integration.harness import COMMAND, RETRY_AFTER, TIMEOUT, NodeProcess, next
 ECHO = (sys.executable, "-m", "benchmarks.echo")
 WARM_UP = 3
 PERIOD = 10**8  # ns, between stamps
+PAUSE = 0.05  # s, in which the node finishes what comes after the depth
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,17 @@ def round_trips(
             _Peer(stack, Path(folder), command, values, messages)
             for command, values in ((COMMAND, parameters), (ECHO, {}))
         )
+        measured = (
+            (node.round_trip, found.node),
+            (echo.round_trip, found.echo),
+            (calls.seconds, found.engines),
+        )
         for frame in range(WARM_UP + frames):
-            seconds = node.round_trip(), echo.round_trip(), calls.seconds()
-            if frame < WARM_UP:
-                continue
-            for kept, value in zip((found.node, found.echo, found.engines), seconds, strict=True):
-                kept.append(value)
+            for measure, kept in measured:
+                time.sleep(PAUSE)
+                seconds = measure()
+                if frame >= WARM_UP:
+                    kept.append(seconds)
         found.stages.update(node.stages())
     return found
 

@@ -20,6 +20,7 @@ class Outcome:
         recovery: seconds from the end of the fault to the next depth.
         received: images that the node received, with those before and after the fault.
         completed: pairs that became depth.
+        waiting: images still without a partner at the end.
         dropped: images and pairs by cause.
         problems: what is wrong, a sentence each.
         skipped: why it could not be done here; empty if it was.
@@ -30,6 +31,7 @@ class Outcome:
     recovery: float = float("nan")
     received: int = 0
     completed: int = 0
+    waiting: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     skipped: str = ""
@@ -44,6 +46,7 @@ def account(outcome: Outcome, process: NodeProcess, peer: Peer) -> None:
 
     values = wait_for(settled, "the last pair")
     outcome.received, outcome.completed = int(values["received image"]), int(values["completed"])
+    outcome.waiting = int(values["waiting image"])
     outcome.dropped = {
         key.removeprefix("dropped "): int(count)
         for key, count in values.items()
@@ -69,18 +72,19 @@ def worst_sentences(peer: Peer, seen: int) -> tuple[str, ...]:
 def table(outcomes: Sequence[Outcome]) -> str:
     """A Markdown table."""
     lines = [
-        "| fault | what the node said | depth is back after s | received | completed | dropped |",
-        "|---|---|---|---|---|---|",
+        "| fault | what the node said | depth is back after s | images received | completed | "
+        "waiting | dropped |",
+        "|---|---|---|---|---|---|---|",
     ]
     for outcome in outcomes:
         if outcome.skipped:
-            lines.append(f"| {outcome.fault} | not done: {outcome.skipped} | | | | |")
+            lines.append(f"| {outcome.fault} | not done: {outcome.skipped} | | | | | |")
             continue
         said = outcome.said[0] if outcome.said else "OK"
         dropped = ", ".join(f"{n} {cause}" for cause, n in outcome.dropped.items()) or "none"
         wrong = f" **{'; '.join(outcome.problems)}**" if outcome.problems else ""
         lines.append(
             f"| {outcome.fault} | {said}{wrong} | {outcome.recovery:.2f} | {outcome.received} | "
-            f"{outcome.completed} | {dropped} |"
+            f"{outcome.completed} | {outcome.waiting} | {dropped} |"
         )
     return "\n".join(lines)

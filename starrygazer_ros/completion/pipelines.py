@@ -99,7 +99,7 @@ class HostPipeline:
     ) -> Prediction:
         """See :class:`Pipeline`."""
         height, width = sparse_depth.shape
-        mde_input = _to_tensor(_resize(image, *self._bundle.mde_size(height, width)))
+        mde_input = to_tensor(_resize(image, *self._bundle.mde_size(height, width)))
         clock.lap("prepare_mde")
 
         found = self.mde.run({"image": mde_input})["relative_depth"]
@@ -110,7 +110,7 @@ class HostPipeline:
         spec = self._bundle.refinement
         padding = (0, spec.filled(height) - height), (0, spec.filled(width) - width)
         refinement_inputs = {
-            "image": _to_tensor(_pad(image, padding)),
+            "image": to_tensor(_pad(image, padding)),
             "relative_depth": _pad(resized, padding)[None, None],
             "sparse_depth": np.pad(sparse_depth, padding)[None, None],
         }
@@ -177,7 +177,7 @@ def _pad(array: NDArray, padding: tuple[tuple[int, int], tuple[int, int]]) -> ND
     return cv2.copyMakeBorder(array, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
 
 
-def _to_tensor(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+def to_tensor(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """RGB uint8 [H, W, 3] to float32 [1, 3, H, W] in 0..1."""
     tensor = np.empty((1, 3, *image.shape[:2]), np.float32)
     # By hand, because blobFromImage of OpenCV 5 takes ten times as long for the same.

@@ -36,7 +36,7 @@ def test_depth_comes_back_and_everything_is_accounted_for(name, tmp_path, troubl
 
 
 def test_the_table_shows_what_is_wrong():
-    printed = table([Outcome("a fault", ("it hangs",), 1.5, 5, 3, {"hung": 2}, ["lost"])])
-    assert "| a fault | it hangs **lost** | 1.50 | 5 | 3 | 2 hung |" in printed
+    printed = table([Outcome("a fault", ("it hangs",), 1.5, 6, 3, 1, {"hung": 2}, ["lost"])])
+    assert "| a fault | it hangs **lost** | 1.50 | 6 | 3 | 1 | 2 hung |" in printed
     printed = table([Outcome("another", skipped="no disks")])
     assert "| another | not done: no disks |" in printed

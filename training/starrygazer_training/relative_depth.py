@@ -23,6 +23,7 @@ from tqdm import tqdm
 from starrygazer_ros import backends
 from starrygazer_ros.completion import BundleGraphError, BundleNotFoundError, ModelBundle
 from starrygazer_ros.completion.bundle import EngineSpec, mde_input_size
+from starrygazer_ros.completion.pipelines import to_tensor
 from starrygazer_ros.files import FileError, read_image
 from starrygazer_training.atomic_files import open_replacement
 from starrygazer_training.datasets import IMAGE_SUFFIXES
@@ -135,8 +136,8 @@ class MdeRunner:
         height, width = mde_input_size(
             rows, columns, self._mde.pixels, spec.multiple, spec.minimum, spec.maximum
         )
-        tensor = cv2.dnn.blobFromImage(resized(image, height, width), scalefactor=1.0 / 255.0)
-        output = self._engine.run({"image": np.asarray(tensor, np.float32)})["relative_depth"]
+        tensor = to_tensor(resized(image, height, width))
+        output = self._engine.run({"image": tensor})["relative_depth"]
         if output.shape != (1, 1, height, width):
             raise BundleGraphError(
                 f"{spec.path} gives {list(output.shape)} for an image of {height}x{width}, "
