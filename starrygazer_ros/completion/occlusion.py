@@ -27,7 +27,6 @@ SURROUNDED = 0.02  # share of all points with nearer ones on both sides in an im
 OF_THOSE_BESIDE = 0.38  # the same, of those with a nearer one on any side
 LEAST_SURROUNDED = 50  # points; fewer say nothing about the image
 MOST_ALONE = 0.03  # share of all points that are nearer or farther than all around them
-LARGEST_WINDOW = 400  # pixels, from which on rectangles are faster
 MOST_KNOWN = 0.2  # share of the pixels; no projected LiDAR covers more
 STEPS = 1000  # of one in log depth; told apart is what is up to e**32 times the median, or e**-32
 _TOP = 2**16
@@ -108,25 +107,13 @@ def _log_nearness(depth: NDArray[np.float32]) -> NDArray[np.int32]:
 
 def _largest_around(values: NDArray[np.uint16], rows: int, columns: int) -> NDArray[np.uint16]:
     """Largest value in the window around each pixel, itself left out; [H, W], 0 = none."""
-    around = np.ones((2 * rows + 1, 2 * columns + 1), np.uint8)
-    around[rows, columns] = 0
-    if around.size <= LARGEST_WINDOW:
-        return np.asarray(cv2.dilate(values, around), np.uint16)
-    # The same in four rectangles, which OpenCV does by rows and columns: its cost is their sides,
-    # that of a window with a hole its area.
-    beside = np.ones((2 * rows + 1, columns), np.uint8)
-    straight = np.ones((rows, 1), np.uint8)
-    result = np.zeros_like(values)
-    # The pixel itself is at an end of the kernel, so that its neighbour's window leaves it out.
-    left = cv2.dilate(values, beside, anchor=(columns - 1, rows))
-    right = cv2.dilate(values, beside, anchor=(0, rows))
-    above = cv2.dilate(values, straight, anchor=(0, rows - 1))
-    below = cv2.dilate(values, straight, anchor=(0, 0))
-    np.maximum(result[:, 1:], left[:, :-1], out=result[:, 1:])
-    np.maximum(result[:, :-1], right[:, 1:], out=result[:, :-1])
-    np.maximum(result[1:], above[:-1], out=result[1:])
-    np.maximum(result[:-1], below[1:], out=result[:-1])
-    return result
+    # OpenCV takes a window by rows and columns unless it has a hole: those with one are thin.
+    row = np.ones((1, 2 * columns + 1), np.uint8)
+    other_rows = np.ones((2 * rows + 1, 1), np.uint8)
+    other_rows[rows] = 0
+    above_and_below = cv2.dilate(cv2.dilate(values, row), other_rows)
+    row[0, columns] = 0
+    return np.maximum(cv2.dilate(values, row), above_and_below)
 
 
 def points_hidden_from_camera(
