@@ -150,6 +150,18 @@ def test_refuses_an_image_size_outside_the_engines_range(
         completer.complete(np.zeros((*shape, 3), np.uint8), np.ones(shape, np.float32))
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_depth_beyond_all_sense_contradicts_the_points_without_a_warning_of_numpy(
+    completer: DepthCompleter,
+) -> None:
+    image, sparse_depth = pair()
+    rows, columns = np.nonzero(sparse_depth)
+    sparse_depth[rows, columns] = 1e-6
+    sparse_depth[rows[0], columns[0]] = 3e38
+    result = completer.complete(image, sparse_depth)
+    assert result.contradicted_points >= len(rows) - 1
+
+
 @pytest.mark.parametrize("shape", [(8, 96), (96, 8), (8, 8)])
 def test_fills_up_images_that_are_smaller_than_what_the_engines_take(
     completer: DepthCompleter, shape: tuple[int, int]

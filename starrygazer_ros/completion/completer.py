@@ -257,8 +257,9 @@ def _result(
     if not known.all():
         depth[~known], confidence[~known] = np.nan, 0
     points = np.flatnonzero(sparse_depth > 0)  # of bytes, which is ten times as fast as of floats
-    ratio = depth.ravel()[points] / sparse_depth.ravel()[points]
-    agreeing = np.count_nonzero((ratio < CONTRADICTED) & (ratio * CONTRADICTED > 1))
+    with np.errstate(over="ignore"):  # beyond every number is contradicted, too
+        ratio = depth.ravel()[points] / sparse_depth.ravel()[points]
+        agreeing = np.count_nonzero((ratio < CONTRADICTED) & (ratio * CONTRADICTED > 1))
     clock.lap("finish")
     return CompletionResult(
         depth,
