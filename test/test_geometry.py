@@ -106,3 +106,11 @@ def test_points_beyond_the_other_image_are_left_out() -> None:
 def test_sparse_depth_of_another_size_than_its_camera_is_refused() -> None:
     with pytest.raises(ValueError, match="640x480"):
         seen_by(np.zeros((4, 4), np.float32), CAMERA, CAMERA)
+
+
+@pytest.mark.filterwarnings("error")
+def test_absurd_intrinsics_are_no_trouble() -> None:
+    absurd = Intrinsics(fx=1e-300, fy=1e38, cx=0.0, cy=1.0, width=3, height=2)
+    points = back_project(np.full((2, 3), 1e30, np.float32), absurd)
+    assert np.isinf(points[:, 1:, 0]).all()
+    assert (points[..., 2] == np.float32(1e30)).all()

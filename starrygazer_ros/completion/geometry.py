@@ -108,6 +108,7 @@ def nearest_of_each_pixel(
     return nearest.reshape(height, width)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of intrinsics that mean nothing
 def back_project(
     depth: NDArray[np.float32],
     intrinsics: Intrinsics,
@@ -121,7 +122,8 @@ def back_project(
         out: float32 [H, W, 3] to write into, such as a part of a larger array; default: a new one.
 
     Returns:
-        float32 [H, W, 3], metres in the optical frame, NaN where depth is NaN.
+        float32 [H, W, 3], metres in the optical frame, NaN where depth is NaN, infinite beyond all
+        numbers.
 
     Raises:
         ValueError: size of depth and intrinsics differ.
