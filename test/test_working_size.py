@@ -201,3 +201,11 @@ def test_a_bundle_can_be_given_another_size_in_memory() -> None:
     )
     assert result.depth == pytest.approx(3, rel=0.02)
     assert {"shrink", "enlarge"} < set(result.timings)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_measurement_beyond_all_sense_changes_nothing() -> None:
+    depth = np.full((20, 20), 1e-3, np.float32)
+    measured = np.zeros_like(depth)
+    measured[10, 10] = 3e38
+    assert returned_to(measured, depth, cell=3) == pytest.approx(depth, rel=0.01)

@@ -124,7 +124,7 @@ def returned_to(
         cell: pixels on a side, odd.
     """
     places = np.flatnonzero((sparse_depth > 0) & (depth > 0))
-    off = np.log(sparse_depth.ravel()[places] / depth.ravel()[places])
+    off = np.log(sparse_depth.ravel()[places]) - np.log(depth.ravel()[places])
     weight = 1 / (1 + np.square(off / np.float32(SLIGHTLY_OFF)))
     total, share = (_spread(places, values, depth.shape, cell) for values in (weight * off, weight))
     share += NOTHING_AROUND / cell**2
