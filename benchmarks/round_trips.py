@@ -29,7 +29,15 @@ from demo.run import give_dds_room
 from starrygazer_ros.output_messages import depth_to_message
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "test"))
-from integration.harness import COMMAND, RETRY_AFTER, TIMEOUT, NodeProcess, next_domain, wait_for
+from integration.harness import (
+    COMMAND,
+    RETRY_AFTER,
+    TIMEOUT,
+    NodeProcess,
+    next_domain,
+    stamp_of,
+    wait_for,
+)
 
 ECHO = (sys.executable, "-m", "benchmarks.echo")
 WARM_UP = 3
@@ -165,8 +173,7 @@ class _Peer:
         return latencies(self._diagnostics[-1])
 
     def _on_depth(self, message: Image) -> None:
-        stamp = message.header.stamp
-        if stamp.sec * 10**9 + stamp.nanosec == self._stamp:
+        if stamp_of(message) == self._stamp:
             self._arrived.set()
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
