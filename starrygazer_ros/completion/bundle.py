@@ -47,7 +47,7 @@ class EngineSpec:
 
     @property
     def smallest_image(self) -> int:
-        """Least height and width of an image: it is at least half of what it is filled up to."""
+        """Least height and width of an image, half of the minimum: the rest is filled up."""
         return -(-self.minimum // 2)
 
     def filled(self, side: int) -> int:
