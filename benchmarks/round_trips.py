@@ -26,7 +26,7 @@ from std_msgs.msg import Header
 from benchmarks.limit import EngineCalls
 from demo.counts import latencies
 from demo.run import give_dds_room
-from starrygazer_ros.output_messages import depth_to_message
+from starrygazer_ros.output_messages import depth_to_message, rgb_to_message
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "test"))
 from integration.harness import (
@@ -88,7 +88,7 @@ def round_trips(
         AssertionError: a node did not start or did not answer.
     """
     give_dds_room(os.environ)
-    messages = [_rgb8(image), depth_to_message(sparse_depth, Header(), "32FC1")]
+    messages = [rgb_to_message(image, Header()), depth_to_message(sparse_depth, Header(), "32FC1")]
     found = RoundTrips([], [], [], {})
     with tempfile.TemporaryDirectory(prefix="starrygazer_speed_") as folder, ExitStack() as stack:
         node, echo = (
@@ -178,10 +178,3 @@ class _Peer:
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         self._diagnostics.append({value.key: value.value for value in message.status[0].values})
-
-
-def _rgb8(image: NDArray[np.uint8]) -> Image:
-    height, width = image.shape[:2]
-    message = Image(height=height, width=width, encoding="rgb8", step=3 * width)
-    message.data.frombytes(image.tobytes())
-    return message

@@ -17,6 +17,19 @@ from starrygazer_ros.depth_encodings import METRES, encode_depth
 BIG_ENDIAN_HOST = sys.byteorder == "big"
 
 
+def rgb_to_message(image: NDArray[np.uint8], header: Header) -> Image:
+    """``rgb8`` image of uint8 [H, W, 3] RGB."""
+    height, width, channels = image.shape
+    return Image(
+        header=header,
+        height=height,
+        width=width,
+        encoding="rgb8",
+        step=width * channels,
+        data=array("B", image.tobytes()),
+    )
+
+
 def depth_to_message(depth: NDArray[np.float32], header: Header, encoding: str) -> Image:
     """Dense depth as an image message.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from array import array
 
 import rclpy
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
@@ -14,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from starrygazer_ros.demo.pan import Frame, Pan
-from starrygazer_ros.output_messages import depth_to_message
+from starrygazer_ros.output_messages import depth_to_message, rgb_to_message
 
 FRAME_ID = "camera_optical_frame"
 WINDOWS = 60  # of one way around the photograph
@@ -54,7 +53,7 @@ class FramePublishers:
         """Publish all three, the image last."""
         self.publish_camera_info(frame, header)
         self._sparse_depth.publish(depth_to_message(frame.sparse_depth, header, "32FC1"))
-        self._image.publish(_rgb8(frame, header))
+        self._image.publish(rgb_to_message(frame.image, header))
 
 
 class DemoCamera(Node):
@@ -99,18 +98,6 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         rclpy.try_shutdown()
     return 0
-
-
-def _rgb8(frame: Frame, header: Header) -> Image:
-    height, width, channels = frame.image.shape
-    return Image(
-        header=header,
-        height=height,
-        width=width,
-        encoding="rgb8",
-        step=width * channels,
-        data=array("B", frame.image.tobytes()),
-    )
 
 
 def _camera_info(frame: Frame, header: Header) -> CameraInfo:
