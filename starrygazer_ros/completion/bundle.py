@@ -82,6 +82,7 @@ class ModelBundle:
         int8: the same with convolutions in int8 and a tolerance of their own, or ``None``.
         working_pixels: larger images are completed in about so many pixels and then enlarged;
             ``None`` = as they are.
+        across_edges: enlarged depth is interpolated between all pixels, also those of two surfaces.
     """
 
     name: str
@@ -95,6 +96,7 @@ class ModelBundle:
     fp16: ModelBundle | None = None
     int8: ModelBundle | None = None
     working_pixels: int | None = None
+    across_edges: bool = False
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> ModelBundle:
@@ -128,6 +130,7 @@ class ModelBundle:
                 golden_path=folder / _listed(manifest["golden"]["file"], hashes),
                 golden_tolerance=_tolerance(manifest["golden"]),
                 working_pixels=_working_pixels(manifest["refinement"]),
+                across_edges=_yes_or_no(manifest["refinement"].get("across_edges", False)),
             )
             if "fp16" in manifest:
                 bundle = replace(bundle, fp16=_with_graphs(bundle, manifest["fp16"], hashes))
@@ -203,6 +206,12 @@ def _mde_engine(folder: Path, entry: dict[str, Any], hashes: dict[str, str]) -> 
 
 def _working_pixels(entry: dict[str, Any]) -> int | None:
     return _whole(entry["pixels"], MOST_PIXELS) if "pixels" in entry else None
+
+
+def _yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{value!r:.50} is neither true nor false")
+    return value
 
 
 def _with_graphs(bundle: ModelBundle, files: dict[str, Any], hashes: dict[str, str]) -> ModelBundle:

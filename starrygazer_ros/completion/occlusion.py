@@ -68,30 +68,32 @@ def occluded_points(sparse_depth: NDArray[np.float32]) -> NDArray[np.bool_]:
     def at_places(image: NDArray[np.uint16]) -> NDArray[np.int32]:
         return image.ravel()[places].astype(np.int32)
 
+    # Rows above and below, and columns on one side: up to the anchor, or from it on.
+    side = np.ones((2 * rows + 1, columns + 1), np.uint8)
+
+    def nearer_beside(objects: NDArray[np.uint16]) -> list[NDArray[np.bool_]]:
+        sides = (cv2.dilate(objects, side, anchor=(x, rows)) for x in (columns, 0))
+        return [at_places(np.asarray(s, np.uint16)) > nearness + _NEARER for s in sides]
+
+    least = max(LEAST_SURROUNDED, SURROUNDED * points)
+    every = image_of(nearness)
+    left, right = nearer_beside(every)
+    if np.count_nonzero(left & right) < least:  # less with fewer objects, which takes longer
+        return hidden
+
     farness = _TOP - nearness
-    nearest = at_places(_largest_around(image_of(nearness), rows, columns))
+    nearest = at_places(_largest_around(every, rows, columns))
     farthest = at_places(_largest_around(image_of(farness), rows, columns))
     has_neighbours = nearest > 0
     alone_near = has_neighbours & (nearness > nearest + _NEARER)
     alone_far = has_neighbours & (farness > farthest + _NEARER)
     if np.count_nonzero(alone_near | alone_far) > MOST_ALONE * points:
         return hidden
-
-    objects = image_of(np.where(alone_near, 0, nearness))
-    # Rows above and below, and columns on one side: up to the anchor, or from it on.
-    side = np.ones((2 * rows + 1, columns + 1), np.uint8)
-    left, right = (
-        at_places(np.asarray(cv2.dilate(objects, side, anchor=(x, rows)), np.uint16))
-        > nearness + _NEARER
-        for x in (columns, 0)
-    )
+    if alone_near.any():
+        left, right = nearer_beside(image_of(np.where(alone_near, 0, nearness)))
     beside = left | right
     surrounded = np.count_nonzero(left & right & ~alone_far)
-    full = (
-        surrounded >= LEAST_SURROUNDED
-        and surrounded >= SURROUNDED * points
-        and surrounded >= OF_THOSE_BESIDE * np.count_nonzero(beside)
-    )
+    full = surrounded >= max(least, OF_THOSE_BESIDE * np.count_nonzero(beside))
     if full:
         hidden[first:].ravel()[places[beside]] = True
     return hidden

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What the engines make of one image, all float32 [H, W].
+    """What the engines make of one image, all float32 [H, W]; whoever gets it may change it.
 
     Attributes:
         depth: metres; not finite or not positive where nothing is known.
@@ -108,11 +108,11 @@ class HostPipeline:
 
         resized = _resize(found[0, 0], height, width)
         spec = self._bundle.refinement
-        padding = (0, spec.filled(height) - height), (0, spec.filled(width) - width)
+        more = spec.filled(height) - height, spec.filled(width) - width
         refinement_inputs = {
-            "image": to_tensor(_pad(image, padding)),
-            "relative_depth": _pad(resized, padding)[None, None],
-            "sparse_depth": np.pad(sparse_depth, padding)[None, None],
+            "image": to_tensor(_pad(image, *more)),
+            "relative_depth": _pad(resized, *more)[None, None],
+            "sparse_depth": _pad(sparse_depth, *more, cv2.BORDER_CONSTANT)[None, None],
         }
         clock.lap("prepare_refinement")
 
@@ -169,12 +169,16 @@ def _resize(array: NDArray, height: int, width: int) -> NDArray:  # type: ignore
     )
 
 
-def _pad(array: NDArray, padding: tuple[tuple[int, int], tuple[int, int]]) -> NDArray:  # type: ignore[type-arg]
-    """With the last row and column repeated below and on the right."""
-    (_, bottom), (_, right) = padding
-    if bottom == right == 0:
+def _pad(
+    array: NDArray,  # type: ignore[type-arg]
+    below: int,
+    right: int,
+    border: int = cv2.BORDER_REPLICATE,
+) -> NDArray:  # type: ignore[type-arg]
+    """With more rows and columns: the last ones repeated, or zeros (``BORDER_CONSTANT``)."""
+    if below == right == 0:
         return array
-    return cv2.copyMakeBorder(array, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+    return cv2.copyMakeBorder(array, 0, below, 0, right, border)
 
 
 def to_tensor(image: NDArray[np.uint8]) -> NDArray[np.float32]:

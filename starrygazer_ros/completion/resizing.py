@@ -37,13 +37,22 @@ class Resampling:
     @cached_property
     def depth(self) -> NDArray[np.float32]:
         """float32 [H', W'] metres, NaN = unknown."""
-        inverse = np.divide(1, self._between(self._inverse_depth), dtype=np.float32)
-        return np.where(self._smooth, inverse, self._single(self._old))
+        return self._chosen(self.interpolated, self._old)
+
+    @property
+    def interpolated(self) -> NDArray[np.float32]:
+        """The bilinear means alone, float32 [H', W'] metres, wrong beside what is unknown."""
+        inverse = self._between(self._inverse_depth)
+        return np.reciprocal(inverse, out=inverse)
 
     def of(self, values: NDArray) -> NDArray:  # type: ignore[type-arg]
         """Other values [H, W] or [H, W, C] of the same pixels, [H', W'] or [H', W', C]."""
-        smooth = self._smooth if values.ndim == 2 else self._smooth[..., None]
-        return np.where(smooth, self._between(values), self._single(values))
+        return self._chosen(self._between(values), values)
+
+    def _chosen(self, between: NDArray, values: NDArray) -> NDArray:  # type: ignore[type-arg]
+        """Bilinear means where they are of one surface, the old pixels' values elsewhere."""
+        # Ten times as fast as numpy.where.
+        return cv2.copyTo(between, self._smooth, self._single(values))
 
     @cached_property
     def _inverse_depth(self) -> NDArray[np.float32]:
@@ -52,11 +61,11 @@ class Resampling:
         return np.divide(1, np.where(known, self._old, np.float32(1)), dtype=np.float32)
 
     @cached_property
-    def _smooth(self) -> NDArray[np.bool_]:
-        """All old pixels that a bilinear mean uses are on one smooth surface, bool [H', W']."""
+    def _smooth(self) -> NDArray[np.uint8]:
+        """1 where all old pixels of a bilinear mean are on one smooth surface, uint8 [H', W']."""
         rough = _bends(self._inverse_depth) | ~np.isfinite(self._old)
         # The same weights as those of the values: 0 only if no rough pixel has a share.
-        return np.asarray(self._between(rough.astype(np.float32)) == 0)
+        return np.asarray(self._between(rough.astype(np.float32)) == 0).view(np.uint8)
 
     def _between(self, values: NDArray) -> NDArray:  # type: ignore[type-arg]
         """Bilinear at the new pixels' centres."""

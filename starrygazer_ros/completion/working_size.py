@@ -15,6 +15,7 @@ from starrygazer_ros.completion.resizing import Resampling
 from starrygazer_ros.completion.stage_clock import StageClock
 
 SLIGHTLY_OFF = 0.1  # log depth; measurements further away lie beyond an edge, which stays
+FINEST_TENT = 2  # blocks of pixels from the middle of a tent to its end
 NOTHING_AROUND = 0.3  # weight of the depth as it is, over that of a measurement at the pixel itself
 
 
@@ -36,7 +37,8 @@ def in_working_size(pipeline: Pipeline, bundle: ModelBundle) -> Pipeline:
     """What completes images as the bundle says: as they are, or in fewer pixels."""
     if bundle.working_pixels is None:
         return pipeline
-    return SmallerPipeline(pipeline, bundle.working_pixels, bundle.refinement.minimum)
+    minimum = bundle.refinement.minimum
+    return SmallerPipeline(pipeline, bundle.working_pixels, minimum, bundle.across_edges)
 
 
 class SmallerPipeline:
@@ -46,15 +48,20 @@ class SmallerPipeline:
         inner: completes the small image.
         pixels: about how many it has.
         minimum: of its height and width.
+        across_edges: interpolate depth also between two surfaces, which is smooth and a little
+            closer to the truth on average, but puts depth where nothing is.
 
     Attributes:
         inner: as given.
     """
 
-    def __init__(self, inner: Pipeline, pixels: int, minimum: int) -> None:
+    def __init__(
+        self, inner: Pipeline, pixels: int, minimum: int, across_edges: bool = False
+    ) -> None:
         self.inner = inner
         self._pixels = pixels
         self._minimum = minimum
+        self._across_edges = across_edges
 
     @property
     def description(self) -> str:
@@ -73,19 +80,23 @@ class SmallerPipeline:
         small_height, small_width = working_size(height, width, self._pixels, self._minimum)
         if (small_height, small_width) == (height, width):
             return self.inner.run(image, sparse_depth, clock, relative_depth)
-        small = cv2.resize(image, (small_width, small_height), interpolation=cv2.INTER_AREA)
+        cell = math.ceil(max(height / small_height, width / small_width)) | 1
+        # Nearly the means over areas that INTER_AREA takes, in a third of its time.
+        small = cv2.resize(cv2.blur(image, (cell, cell)), (small_width, small_height))
         pooled = nearest_in_cells(sparse_depth, small_height, small_width)
         clock.lap("shrink")
         found = self.inner.run(np.asarray(small, np.uint8), pooled, clock, relative_depth)
         known = (found.depth > 0) & (found.depth < np.inf)  # False for NaN
         small_depth = np.where(known, found.depth, np.float32(np.nan))
         resampling = Resampling(small_depth, height, width)
-        cell = math.ceil(max(height / small_height, width / small_width)) | 1
-        depth = returned_to(sparse_depth, resampling.depth, cell)
-        relative = found.relative_depth
-        if relative is not None:
-            relative = np.asarray(cv2.resize(relative, (width, height)), np.float32)
-        enlarged = Prediction(depth, resampling.of(found.confidence), relative)
+        interpolate = self._across_edges and known.all()
+        depth = resampling.interpolated if interpolate else resampling.depth
+        depth = returned_to(sparse_depth, depth, cell)
+        others = (
+            None if values is None else np.asarray(cv2.resize(values, (width, height)), np.float32)
+            for values in (found.confidence, found.relative_depth)
+        )
+        enlarged = Prediction(depth, *others)
         clock.lap("enlarge")
         return enlarged
 
@@ -123,12 +134,26 @@ def returned_to(
         depth: float32 [H, W] metres, NaN = unknown.
         cell: pixels on a side, odd.
     """
-    places = np.flatnonzero((sparse_depth > 0) & (depth > 0))
+    places = np.flatnonzero(sparse_depth > 0)  # of bytes, which is ten times as fast as of floats
+    places = places[depth.ravel()[places] > 0]
     off = np.log(sparse_depth.ravel()[places]) - np.log(depth.ravel()[places])
     weight = 1 / (1 + np.square(off / np.float32(SLIGHTLY_OFF)))
-    total, share = (_spread(places, values, depth.shape, cell) for values in (weight * off, weight))
-    share += NOTHING_AROUND / cell**2
-    return np.asarray(cv2.multiply(depth, cv2.exp(cv2.divide(total, share))), np.float32)
+    # A wide tent needs no more than a few pixels: blocks of the image's, each with one measurement.
+    height, width = depth.shape
+    block = max(1, cell // FINEST_TENT)
+    rows, columns = -(-height // block), -(-width // block)
+    if block > 1:
+        v, u = np.divmod(places, width)
+        places = v // block * columns + u // block
+    tent = round(cell / block)
+    total, share = (
+        _spread(places, values, (rows, columns), tent) for values in (weight * off, weight)
+    )
+    share += NOTHING_AROUND / tent**2
+    factor = cv2.exp(cv2.divide(total, share))
+    if block > 1:
+        factor = cv2.resize(factor, (columns * block, rows * block))[:height, :width]
+    return np.multiply(depth, factor)
 
 
 def _spread(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,8 @@ from torch.nn import functional as F
 from starrygazer_ros.backends import load_engine
 from starrygazer_ros.completion import DepthCompleter, ModelBundle
 from starrygazer_ros.completion.bundle import MANIFEST, SCHEMA, EngineSpec, mde_input_size
+from starrygazer_ros.completion.working_size import working_size
+from starrygazer_ros.own_models.bundle_files import make_golden_output, write_manifest
 from starrygazer_training.config import ConfigError
 from starrygazer_training.features import image_tensor
 from starrygazer_training.golden import golden_input, moved_to
@@ -151,16 +152,20 @@ def export_onnx(
 
 @torch.inference_mode()
 def check_inputs(
-    mde: Network, mde_pixels: int, refinement: Network
+    mde: Network, mde_pixels: int, refinement: Network, working_pixels: int | None = None
 ) -> tuple[list[Example], list[Example]]:
     """Inputs at which the graphs are compared with PyTorch, for the MDE and for the refinement.
 
-    They are the golden input, stretched to ``CHECKED_IMAGES`` and to the smallest size.
+    They are the golden input, stretched to ``CHECKED_IMAGES``, or to the sizes in which a bundle
+    completes these, and to the smallest size.
     """
     image, sparse = golden_input()
     smallest = {"image": image_tensor(image, mde.minimum, mde.minimum)}
     of_mde, of_refinement = [smallest], []
-    for size in CHECKED_IMAGES:
+    for image_size in CHECKED_IMAGES:
+        size = image_size
+        if working_pixels is not None:
+            size = working_size(*size, working_pixels, refinement.multiple + 1)
         limits = mde_pixels, mde.multiple, mde.minimum, mde.maximum
         small = {"image": image_tensor(image, *mde_input_size(*size, *limits))}
         height, width = (side + -side % refinement.multiple for side in size)
@@ -186,6 +191,7 @@ def write_bundle(
     refinement: Network,
     training: dict[str, object],
     fp16: bool = False,
+    working_pixels: int | None = None,
 ) -> None:
     """Export both networks and write the manifest with hashes and a golden pair.
 
@@ -201,6 +207,7 @@ def write_bundle(
         refinement: refinement network.
         training: where the weights come from, for the manifest.
         fp16: also write graphs that compute in float16.
+        working_pixels: larger images are completed in about so many; as they are by default.
 
     Raises:
         ConfigError: the folder holds something else than a bundle.
@@ -225,13 +232,14 @@ def write_bundle(
             "multiple": refinement.multiple,
             "minimum": refinement.multiple + 1,  # images are padded to a multiple
             "maximum": refinement.maximum,
+            **({} if working_pixels is None else {"pixels": working_pixels}),
         },
         "golden": {"file": GOLDEN, "tolerance": GOLDEN_TOLERANCE},
     }
     if fp16:
         manifest["fp16"] = dict(FP16_FILES)
     with _replacement(folder) as new:
-        of_mde, of_refinement = check_inputs(mde, mde_pixels, refinement)
+        of_mde, of_refinement = check_inputs(mde, mde_pixels, refinement, working_pixels)
         differences = _write_graphs(new, mde, of_mde, fp16)
         differences |= _write_graphs(new, refinement, of_refinement, fp16)
         manifest["differences"] = differences
@@ -265,24 +273,17 @@ def _write_graphs(
 def _write_golden_pair(folder: Path, manifest: dict[str, object]) -> None:
     """Write golden pair and manifest; what ONNX Runtime computes in float32 is the reference."""
     image, sparse = golden_input()
-    path = folder / GOLDEN
-    np.savez_compressed(path, image=image, sparse_depth=sparse, depth=sparse)
-    _write_manifest(folder, manifest)
-    depth = DepthCompleter.from_bundle(folder, backend="onnxruntime").complete(image, sparse).depth
-    np.savez_compressed(path, image=image, sparse_depth=sparse, depth=depth)
-    _write_manifest(folder, manifest)
+    unmade = np.ones_like(sparse)
+    np.savez_compressed(folder / GOLDEN, image=image, sparse_depth=sparse, depth=unmade)
+    files = sorted(path.name for path in folder.iterdir())
+    write_manifest(folder, manifest, files)
+    make_golden_output(ModelBundle.load(folder))
+    write_manifest(folder, manifest, files)
     bundle = ModelBundle.load(folder)
     for kind, checked in (("float32", bundle), ("float16", bundle.fp16)):
         if checked is not None:
             difference = DepthCompleter(checked, backend="onnxruntime").self_check()
             print(f"golden pair: {kind} is within {difference:.2g} of the reference")
-
-
-def _write_manifest(folder: Path, manifest: dict[str, object]) -> None:
-    files = sorted(p for p in folder.iterdir() if p.is_file() and p.name != MANIFEST)
-    hashes = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
-    text = yaml.safe_dump({**manifest, "files": hashes}, sort_keys=False)
-    (folder / MANIFEST).write_text(text, encoding="utf-8")
 
 
 @contextmanager

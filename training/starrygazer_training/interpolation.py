@@ -29,6 +29,10 @@ NOTHING_AROUND = 0.3  # weight of what is there already, over that of a sample a
 NOTHING_SIMILAR = 1e-3  # weight of what is there already, over that of a sample in the same cell
 SMALLEST_SHARE = 1e-9  # of a cell's weights
 SAME_SURFACE = 0.05  # log depth by which samples of one surface in a cell may differ
+COMPARED_LEVEL = 3  # samples are compared with means of 8x8 cells and more
+COARSEST_LEVEL = 5  # whose sizes are whole numbers where they are in pixels multiples of 32
+SMALLEST_ERROR = 0.02  # log depth; of an interpolation among samples that agree
+ERROR_GROWTH = 0.3  # of an error per cell of distance from the samples
 RANGE_LEVELS = 4  # the coarsest windows are 96 pixels wide
 RANGE_SAMPLES = 2.5  # samples that a window must hold: three
 NONE = -1e4  # below every log depth
@@ -145,6 +149,32 @@ def local_planes(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return _fit_planes(sums, *_range(values, mask)), torch.log(sums[:, :1] + 1e-12) / 8
 
 
+def robust_planes(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Local planes whose samples count less the more those around them disagree.
+
+    As :func:`local_planes`, twice: what a sample is off the planes of coarse cells, in which it is
+    one of several, gives its weight in the second pass (Cauchy's, one step of iteratively
+    reweighted least squares). Where a coarse cell holds no other sample, it is believed.
+
+    Args:
+        values: [B, 1, H, W] log depth, read where the mask is 1.
+        mask: [B, 1, H, W] in {0, 1}; at least one sample.
+
+    Returns:
+        interpolated [B, 1, H, W], and its expected absolute error [B, 1, H, W]: how much the
+        samples around are off, more the further away they are.
+    """
+    moments, limits = _moments(values, mask), _range(values, mask)
+    off = (values - _coarse_planes(moments, *limits)) * mask
+    weight = 1 / (1 + (off / FIT_TOLERANCE).square())
+    weighted = torch.cat([moments, off.abs()], 1) * weight
+    sums = pyramid_sum(weighted, coarsest=COARSEST_LEVEL)
+    weight, planes, off = sums[:, :1], sums[:, :-1], sums[:, -1:]
+    distance = torch.exp(-torch.log(weight.clamp_min(SMALLEST_WEIGHT)) / KERNEL_POWER)
+    error = off / weight.clamp_min(SMALLEST_WEIGHT) + SMALLEST_ERROR
+    return _fit_planes(planes, *limits), error * (1 + ERROR_GROWTH * distance)
+
+
 def guided_planes(
     values: Tensor, mask: Tensor, features: Tensor, reliability: Tensor | None = None
 ) -> Tensor:
@@ -241,11 +271,18 @@ def _range(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
 def _fit_planes(sums: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
     """Value at each pixel of the plane with these weighted moments, [B, C, H, W]."""
-    v, u = _coordinates(sums)
-    channels = lowest.shape[1]
-    weight, *first_and_second = sums[:, :6].split(1, 1)
-    mu, mv, uu, uv, vv = (moment / weight.clamp_min(SMALLEST_WEIGHT) for moment in first_and_second)
-    mz, uz, vz = (sums[:, 6:] / weight.clamp_min(SMALLEST_WEIGHT)).split(channels, 1)
+    planes, _, _ = _planes(sums, *_coordinates(sums), lowest.shape[1])
+    return _within(planes, lowest, highest)
+
+
+def _planes(
+    sums: Tensor, v: Tensor, u: Tensor, channels: int = 1
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Planes with these weighted moments, each [B, C, H, W]: value at (u, v), slopes along both."""
+    weight, rest = sums.split([1, sums.shape[1] - 1], 1)
+    means = rest / weight.clamp_min(SMALLEST_WEIGHT)
+    mu, mv, uu, uv, vv = means[:, :5].split(1, 1)
+    mz, uz, vz = means[:, 5:].split(channels, 1)
     du, dv = u - mu, v - mv
     # Far from its samples a plane is flattened: there it would be noise times distance.
     ridge = (PLANE_RIDGE / COORDINATE_UNIT) ** 2 + EXTRAPOLATION_RIDGE**2 * (du * du + dv * dv)
@@ -253,22 +290,47 @@ def _fit_planes(sums: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
     uz, vz = uz - mz * mu, vz - mz * mv
     determinant = torch.maximum(uu * vv - uv * uv, 0.25 * ridge * ridge)
     slope_u, slope_v = (vv * uz - uv * vz) / determinant, (uu * vz - uv * uz) / determinant
-    plane = mz + slope_u * du + slope_v * dv
-    return torch.minimum(torch.maximum(plane, lowest - PLANE_MARGIN), highest + PLANE_MARGIN)
+    return mz + slope_u * du + slope_v * dv, slope_u, slope_v
 
 
-def pyramid_sum(x: Tensor) -> Tensor:
-    """Sum of ``x`` around each pixel, weighted by 1 / distance^``KERNEL_POWER``."""
+def _coarse_planes(moments: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
+    """:func:`_fit_planes` of one channel with what lies within a cell alike, between the cells'."""
+    cell = 2**COMPARED_LEVEL
+    v, u = _coordinates(moments)
+    at = F.avg_pool2d(v, (cell, 1)), F.avg_pool2d(u, (1, cell))
+    sums = pyramid_sum(moments, COMPARED_LEVEL, COARSEST_LEVEL)
+    value, slope_u, slope_v = _planes(sums, *at)
+    origin = value - slope_v * at[0] - slope_u * at[1]
+    planes = F.interpolate(
+        torch.cat([origin, slope_u, slope_v], 1), scale_factor=float(cell), mode="bilinear"
+    )
+    origin, slope_u, slope_v = planes.split(1, 1)
+    return _within(origin + slope_u * u + slope_v * v, lowest, highest)
+
+
+def _within(planes: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
+    return torch.minimum(torch.maximum(planes, lowest - PLANE_MARGIN), highest + PLANE_MARGIN)
+
+
+def pyramid_sum(x: Tensor, finest: int = 0, coarsest: int = PYRAMID_LEVELS) -> Tensor:
+    """Sum of ``x`` around each pixel, weighted by 1 / distance^``KERNEL_POWER``.
+
+    Args:
+        x: [B, C, H, W].
+        finest: level of the pyramid at which the sum ends, that is of its result: what lies within
+            2^finest pixels counts alike.
+        coarsest: level at which it begins: what lies beyond 2^coarsest pixels counts alike.
+    """
     levels = [x]
-    for _ in range(PYRAMID_LEVELS):
+    for _ in range(coarsest):
         levels.append(_halve(levels[-1]))
     # Halving takes means, which already divides each level's sum by four.
     decay = 2.0 ** (2.0 - KERNEL_POWER)
     total = levels.pop()
     total = total + decay * total.mean((2, 3), keepdim=True)  # so that every sample counts anywhere
-    while levels:
+    while len(levels) > finest:
         finer = levels.pop()
-        total = finer + decay * _resize(total, finer.shape[-2:])
+        total = finer + decay * _double(total, finer.shape[-2:])
     return total
 
 
@@ -349,7 +411,17 @@ def weighted_sum(weights: Sequence[Tensor], fields: Sequence[Tensor]) -> Tensor:
 
 def _halve(x: Tensor) -> Tensor:
     """Mean of 2x2 cells; odd sizes round up."""
-    return _resize(x, torch.Size(((x.shape[-2] + 1) // 2, (x.shape[-1] + 1) // 2)))
+    height, width = x.shape[-2:]
+    if height % 2 == width % 2 == 0:
+        return F.avg_pool2d(x, 2)  # the same in less time
+    return _resize(x, torch.Size(((height + 1) // 2, (width + 1) // 2)))
+
+
+def _double(x: Tensor, size: torch.Size) -> Tensor:
+    """Bilinear, to what :func:`_halve` was given."""
+    if (2 * x.shape[-2], 2 * x.shape[-1]) == tuple(size):
+        return F.interpolate(x, scale_factor=2.0, mode="bilinear")  # the same in less time
+    return _resize(x, size)
 
 
 def _resize(x: Tensor, size: torch.Size) -> Tensor:
