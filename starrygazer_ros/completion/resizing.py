@@ -37,12 +37,12 @@ class Resampling:
     @cached_property
     def depth(self) -> NDArray[np.float32]:
         """float32 [H', W'] metres, NaN = unknown."""
-        return self._chosen(self.interpolated, self._old)
+        return np.asarray(self._chosen(self.interpolated, self._old), np.float32)
 
     @property
     def interpolated(self) -> NDArray[np.float32]:
         """The bilinear means alone, float32 [H', W'] metres, wrong beside what is unknown."""
-        inverse = self._between(self._inverse_depth)
+        inverse = np.asarray(self._between(self._inverse_depth), np.float32)
         return np.reciprocal(inverse, out=inverse)
 
     def of(self, values: NDArray) -> NDArray:  # type: ignore[type-arg]

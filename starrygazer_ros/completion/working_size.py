@@ -92,11 +92,12 @@ class SmallerPipeline:
         interpolate = self._across_edges and known.all()
         depth = resampling.interpolated if interpolate else resampling.depth
         depth = returned_to(sparse_depth, depth, cell)
-        others = (
-            None if values is None else np.asarray(cv2.resize(values, (width, height)), np.float32)
-            for values in (found.confidence, found.relative_depth)
+        relative = found.relative_depth
+        enlarged = Prediction(
+            depth,
+            _enlarge(found.confidence, height, width),
+            None if relative is None else _enlarge(relative, height, width),
         )
-        enlarged = Prediction(depth, *others)
         clock.lap("enlarge")
         return enlarged
 
@@ -153,7 +154,11 @@ def returned_to(
     factor = cv2.exp(cv2.divide(total, share))
     if block > 1:
         factor = cv2.resize(factor, (columns * block, rows * block))[:height, :width]
-    return np.multiply(depth, factor)
+    return np.multiply(depth, factor, dtype=np.float32)
+
+
+def _enlarge(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    return np.asarray(cv2.resize(values, (width, height)), np.float32)
 
 
 def _spread(

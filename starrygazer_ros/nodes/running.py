@@ -17,6 +17,7 @@ from rclpy.logging import get_logging_directory
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
+from starrygazer_ros.freed_memory import keep_freed_memory
 from starrygazer_ros.nodes.managed import ManagedNode
 from starrygazer_ros.nodes.stopping import Stop
 
@@ -34,6 +35,7 @@ def run(makers: Iterable[Callable[[], ManagedNode]], stop: Stop) -> int:
         Exit code of the process: 0 when told to stop, 1 if a name or parameter is refused or a
         callback raised.
     """
+    keep_freed_memory()
     rclpy.init(args=_arguments(), signal_handler_options=SignalHandlerOptions.NO)
     try:
         with ExitStack() as stack:

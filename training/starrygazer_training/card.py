@@ -15,9 +15,9 @@ import yaml
 
 from starrygazer_ros.completion.bundle import MANIFEST
 from starrygazer_training.config import ConfigError
+from starrygazer_training.export import CARD, write_card
 from starrygazer_training.run_state import NETWORKS, RunFiles
 
-CARD = "MODEL_CARD.md"
 UNKNOWN = "not recorded"
 ROLES = {
     "teacher": "head on frozen DINOv2 ViT-S/14 features, learns from measured and rendered depth; "
@@ -92,10 +92,7 @@ def write(
         _recipe(records),
     ]
     text = "\n\n".join(sections) + "\n"
-    (bundle / CARD).write_text(text, encoding="utf-8")
-    manifest["files"][CARD] = hashlib.sha256(text.encode()).hexdigest()
-    manifest["files"] = dict(sorted(manifest["files"].items()))
-    manifest_path.write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
+    write_card(bundle, text)
     print(f"wrote {bundle / CARD}")
 
 

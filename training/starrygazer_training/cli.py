@@ -8,6 +8,7 @@
     starrygazer-train all        the five in this order
     starrygazer-train ablate     the refinement again without each part of the method, scored
     starrygazer-train regrid     a faster or finer bundle from the weights of one, without training
+    starrygazer-train planes     a bundle without networks, for the least time
     starrygazer-train evaluate   scores of a bundle; arguments go to benchmarks.accuracy
 
 An interrupted stage continues where it was when the same command runs again; a finished network is
@@ -72,6 +73,11 @@ def main(arguments: list[str] | None = None) -> int:
                 options.mde_pixels and int(options.mde_pixels),
                 options.version,
             )
+            return 0
+        if command == "planes":
+            from starrygazer_training.planes import write_planes
+
+            write_planes(options.output, options.version)
             return 0
         _run(command, options, resolve(options))
     except KeyboardInterrupt:
@@ -148,6 +154,15 @@ def _parse(arguments: list[str]) -> tuple[str, Namespace]:
         _regrid_command(),
         help="a faster or finer bundle from the weights of one, without training",
     )
+    planes = ArgumentParser(
+        usage=f"{PROGRAM} planes --output FOLDER [--version VERSION]",
+        description="Local planes through the sparse depth; the image is not looked at.",
+        exit_on_error=False,
+        allow_abbrev=False,
+    )
+    planes.add_argument("--output", type=Path, required=True, help="folder of the new bundle")
+    planes.add_argument("--version", default="0.1.0", help="of the new bundle")
+    commands.add_subcommand("planes", planes, help="a bundle without networks, for the least time")
     commands.add_subcommand(
         "evaluate",
         ArgumentParser(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -192,6 +193,7 @@ def write_bundle(
     training: dict[str, object],
     fp16: bool = False,
     working_pixels: int | None = None,
+    across_edges: bool = False,
 ) -> None:
     """Export both networks and write the manifest with hashes and a golden pair.
 
@@ -208,6 +210,7 @@ def write_bundle(
         training: where the weights come from, for the manifest.
         fp16: also write graphs that compute in float16.
         working_pixels: larger images are completed in about so many; as they are by default.
+        across_edges: their depth is then enlarged smoothly, also between two surfaces.
 
     Raises:
         ConfigError: the folder holds something else than a bundle.
@@ -233,6 +236,7 @@ def write_bundle(
             "minimum": refinement.multiple + 1,  # images are padded to a multiple
             "maximum": refinement.maximum,
             **({} if working_pixels is None else {"pixels": working_pixels}),
+            **({"across_edges": True} if across_edges else {}),
         },
         "golden": {"file": GOLDEN, "tolerance": GOLDEN_TOLERANCE},
     }
@@ -245,6 +249,21 @@ def write_bundle(
         manifest["differences"] = differences
         manifest["training"] = training
         _write_golden_pair(new, manifest)
+
+
+def write_card(folder: Path, text: str) -> None:
+    """Write a bundle's card and its hash into the manifest.
+
+    Args:
+        folder: of the bundle.
+        text: Markdown.
+    """
+    (folder / CARD).write_text(text, encoding="utf-8")
+    path = folder / MANIFEST
+    manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
+    files = {**manifest["files"], CARD: hashlib.sha256(text.encode()).hexdigest()}
+    manifest["files"] = dict(sorted(files.items()))
+    path.write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
 
 
 def _write_graphs(

@@ -1,8 +1,8 @@
-"""A bundle without networks: local planes through the sparse depth alone, for the least time.
+"""A bundle without networks: local planes through the sparse depth, for the least time.
 
-It knows nothing of the image. Where ten milliseconds are too many for a network it is more exact
-than the classical methods in less time, it leaves out what others around contradict, and its
-confidence says how well the sparse points agree.
+It does not look at the image. Where there is no time for a network it is more exact than the
+classical methods, leaves out what the points around contradict, and its confidence says how well
+they agree.
 """
 
 from __future__ import annotations
@@ -12,13 +12,42 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from starrygazer_training.export import Network, write_bundle
+from starrygazer_training.export import Network, write_bundle, write_card
 from starrygazer_training.interpolation import centred_log, robust_planes
 from starrygazer_training.refinement import confidence
 
 MDE_MULTIPLE = 32
 MDE_PIXELS = (2 * MDE_MULTIPLE) ** 2
-CELLS = 128 * 96
+WORKING_PIXELS = 128 * 96  # as exact as more on the development data; a millisecond or two
+_CARD = """\
+# Model card: {title}
+
+Dense depth from sparse depth alone, for budgets of time in which no network is done. There are no
+weights, nothing was learned, and **the image is not looked at**: `mde.onnx` gives the same relative
+depth everywhere, and `refinement.onnx` does not read it.
+
+## How it works
+
+Images are completed in about {pixels} pixels and enlarged smoothly, also between two surfaces.
+Each pixel gets the value of its own plane through the logarithms of the sparse depths around it, by
+moving least squares (Lancaster & Salkauskas 1981) over a pyramid, so that its cost does not depend
+on the number of points. That is done twice: how far a point is off the planes of cells of 8x8
+pixels says what it counts in the second pass, and with the distance to the points it gives the
+confidence.
+
+## Limits
+
+- Edges lie halfway between the points on both sides, not where the image has them, and there is
+  depth between the two surfaces. For obstacles and point clouds take a bundle with networks.
+- A point that is alone in its cells is believed, right or wrong.
+- Beyond the points planes are flattened: what lies there is a guess, with a low confidence.
+
+Scores and times beside the other bundles are in docs/accuracy.md and docs/speed.md.
+
+## Making it
+
+    starrygazer-train planes --output FOLDER
+"""
 
 
 class Nothing(nn.Module):
@@ -30,7 +59,7 @@ class Nothing(nn.Module):
 
 
 class Planes(nn.Module):
-    """Maps what a refinement network does; has no weights."""
+    """Takes and gives what a refinement network does; has no weights."""
 
     multiple = 32
 
@@ -42,7 +71,8 @@ class Planes(nn.Module):
         Args:
             image: not used.
             relative_depth: not used.
-            sparse_depth: [B, 1, H, W] metres, 0 = none; at least one point.
+            sparse_depth: [B, 1, H, W] metres, 0 = none; at least one point. H and W multiples of
+                ``multiple``.
 
         Returns:
             depth [B, 1, H, W] in metres, confidence [B, 1, H, W] in 0..1.
@@ -56,16 +86,23 @@ def write_planes(output: Path, version: str) -> None:
     """Write the bundle.
 
     Args:
-        output: folder of the bundle.
+        output: its folder; new, empty, or a bundle that is replaced.
         version: of the bundle.
+
+    Raises:
+        ConfigError: the folder holds something else than a bundle.
     """
+    name = output.resolve().name
     write_bundle(
         output,
-        name=output.resolve().name,
+        name=name,
         version=version,
         mde=Network.mde(Nothing(), MDE_MULTIPLE),
         mde_pixels=MDE_PIXELS,
         refinement=Network.refinement(Planes()),
-        working_pixels=CELLS,
         training={"recipe": "none: there are no weights", "torch": str(torch.__version__)},
+        working_pixels=WORKING_PIXELS,
+        across_edges=True,
     )
+    write_card(output, _CARD.format(title=f"{name} {version}", pixels=WORKING_PIXELS))
+    print(f"wrote {output}")

@@ -5,14 +5,13 @@ The refinement's weights are the same on a grid of any cells, so that nothing is
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import yaml
 
 from starrygazer_ros.completion import ModelBundle
 from starrygazer_ros.completion.bundle import MANIFEST
-from starrygazer_training.export import CARD, Network, write_bundle
+from starrygazer_training.export import CARD, Network, write_bundle, write_card
 from starrygazer_training.graph_weights import load_refinement
 from starrygazer_training.refinement import Refinement
 
@@ -50,7 +49,7 @@ def regrid(
         training={**manifest["training"], "grid": {"cell": cell, "weights_of": made_of}},
         fp16=False,
     )
-    _write_card(output, _card(card, f"{name} {version}", cell, pixels, made_of))
+    write_card(output, _card(card, f"{name} {version}", cell, pixels, made_of))
     print(f"wrote {output}")
 
 
@@ -66,11 +65,3 @@ def _card(card: str, title: str, cell: int, pixels: int, made_of: str) -> str:
         "said below of training, sizes and scores is of the bundle it was made from; the scores of "
         f"this one are in docs/accuracy.md and docs/speed.md.\n{heading}{learned}"
     )
-
-
-def _write_card(folder: Path, text: str) -> None:
-    (folder / CARD).write_text(text, encoding="utf-8")
-    path = folder / MANIFEST
-    manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
-    manifest["files"][CARD] = hashlib.sha256(text.encode()).hexdigest()
-    path.write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
