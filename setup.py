@@ -31,6 +31,7 @@ setup(
         (f"{SHARE}/models/default", files("models/default")),
         (f"{SHARE}/models/fast", files("models/fast")),
         (f"{SHARE}/models/fine", files("models/fine")),
+        (f"{SHARE}/models/instant", files("models/instant")),
     ],
     install_requires=[
         "numpy>=1.21",

@@ -69,6 +69,28 @@ def test_no_depth_arises_between_two_surfaces() -> None:
     assert found.depth == pytest.approx(surface, rel=0.01)
 
 
+def test_depth_is_smooth_across_edges_where_a_bundle_wants_it() -> None:
+    pipeline = SmallerPipeline(Inner(), 3000, 1, across_edges=True)
+    found = pipeline.run(image(), sparse_depth(), StageClock())
+    between = (found.depth > 2.2) & (found.depth < 5.5)
+    assert between.any(axis=1).all()
+    assert between[:, :90].sum() == between[:, 110:].sum() == 0
+
+
+def test_nothing_is_smooth_around_what_is_unknown() -> None:
+    class WithHole(Inner):
+        def run(self, image, sparse_depth, clock, relative_depth=True):
+            found = super().run(image, sparse_depth, clock, relative_depth)
+            found.depth[10:20, 10:20] = np.nan
+            return found
+
+    pipeline = SmallerPipeline(WithHole(), 3000, 1, across_edges=True)
+    found = pipeline.run(image(), sparse_depth(), StageClock())
+    assert np.isnan(found.depth).any()
+    assert np.nanmin(found.depth) == pytest.approx(2, rel=0.01)
+    assert np.nanmax(found.depth) == pytest.approx(6, rel=0.01)
+
+
 def test_small_images_are_left_as_they_are() -> None:
     _, inner, clock = run(HEIGHT * WIDTH, sparse_depth())
     assert inner.image.shape == (HEIGHT, WIDTH, 3)
@@ -97,6 +119,29 @@ def test_depth_goes_back_to_the_measurements_but_not_to_those_beyond_an_edge() -
     assert 4 < returned[10, 11] < returned[10, 10]
     assert returned[10, 16] == 4
     assert returned[30, 30] == pytest.approx(4, rel=0.05)
+
+
+@pytest.mark.parametrize("cell", [3, 5, 7, 9, 15])
+@pytest.mark.parametrize("shape", [(40, 40), (37, 41)])
+def test_depth_between_measurements_that_agree_follows_them(cell, shape) -> None:
+    depth = np.full(shape, 4, np.float32)
+    measured = np.zeros_like(depth)
+    measured[::2, ::2] = 4.2
+    returned = returned_to(measured, depth, cell)
+    assert returned.shape == shape
+    assert returned[cell:-cell, cell:-cell] == pytest.approx(4.2, rel=0.02)
+
+
+@pytest.mark.parametrize("cell", [5, 9, 15])
+def test_a_wide_tent_ends_about_a_cell_away(cell) -> None:
+    depth = np.full((90, 90), 4, np.float32)
+    measured = np.zeros_like(depth)
+    measured[45, 45] = 4.2
+    off = returned_to(measured, depth, cell) - depth
+    assert off[45, 45] == pytest.approx(0.2, abs=0.1)
+    rows, columns = np.nonzero(off)
+    for places in (rows, columns):
+        assert 45 - 2 * cell < places.min() < 45 < places.max() < 45 + 2 * cell
 
 
 @pytest.mark.filterwarnings("error")
@@ -181,6 +226,10 @@ def test_bundles_of_the_same_graphs_in_two_sizes_do_not_share_engines(small) -> 
     ]
     assert len(shared) == 2
     assert completers[1].pipeline is completers[2].pipeline
+    smooth = replace(ModelBundle.load(small), across_edges=True)
+    assert (
+        DepthCompleter(smooth, "onnxruntime", shared=shared).pipeline is not completers[1].pipeline
+    )
 
 
 def test_a_wrong_number_of_pixels_is_refused(small) -> None:
@@ -190,6 +239,17 @@ def test_a_wrong_number_of_pixels_is_refused(small) -> None:
     manifest["refinement"]["pixels"] = 0
     path.write_text(yaml.safe_dump(manifest), encoding="utf-8")
     with pytest.raises(BundleManifestError, match="0 is not a whole number from 1"):
+        ModelBundle.load(small)
+    path.write_text(before, encoding="utf-8")
+
+
+def test_what_is_neither_yes_nor_no_is_refused(small) -> None:
+    path = small / "manifest.yaml"
+    before = path.read_text(encoding="utf-8")
+    manifest = yaml.safe_load(before)
+    manifest["refinement"]["across_edges"] = "maybe"
+    path.write_text(yaml.safe_dump(manifest), encoding="utf-8")
+    with pytest.raises(BundleManifestError, match="'maybe' is neither true nor false"):
         ModelBundle.load(small)
     path.write_text(before, encoding="utf-8")
 

@@ -80,7 +80,7 @@ class SharedEngines:
         """Those in use unless they were given up, else new ones; see :class:`Engines`."""
         # By hash, because the files of a folder may have been replaced since.
         graphs = bundle.mde.sha256, bundle.refinement.sha256
-        sizes = bundle.mde_pixels, bundle.working_pixels
+        sizes = bundle.mde_pixels, bundle.working_pixels, bundle.across_edges
         key = (*graphs, *sizes, backend, threads, options)
         with self._lock:
             engines = self._loaded.get(key)

@@ -105,7 +105,9 @@ def _manifest(name: str, base: ModelBundle, found: Probe, pixels: int) -> dict[s
     multiple = found.multiple
     smallest = _SMALLEST + -_SMALLEST % multiple
     refinement = base.refinement
-    working = {} if base.working_pixels is None else {"pixels": base.working_pixels}
+    working: dict[str, Any] = {}
+    if base.working_pixels is not None:
+        working = {"pixels": base.working_pixels, "across_edges": base.across_edges}
     return {
         "schema": SCHEMA,
         "name": name,

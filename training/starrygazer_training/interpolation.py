@@ -29,10 +29,6 @@ NOTHING_AROUND = 0.3  # weight of what is there already, over that of a sample a
 NOTHING_SIMILAR = 1e-3  # weight of what is there already, over that of a sample in the same cell
 SMALLEST_SHARE = 1e-9  # of a cell's weights
 SAME_SURFACE = 0.05  # log depth by which samples of one surface in a cell may differ
-COMPARED_LEVEL = 3  # samples are compared with means of 8x8 cells and more
-COARSEST_LEVEL = 5  # whose sizes are whole numbers where they are in pixels multiples of 32
-SMALLEST_ERROR = 0.02  # log depth; of an interpolation among samples that agree
-ERROR_GROWTH = 0.3  # of an error per cell of distance from the samples
 RANGE_LEVELS = 4  # the coarsest windows are 96 pixels wide
 RANGE_SAMPLES = 2.5  # samples that a window must hold: three
 NONE = -1e4  # below every log depth
@@ -145,34 +141,8 @@ def local_planes(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         interpolated [B, C, H, W], and a log density of samples [B, 1, H, W], both smooth.
     """
-    sums = pyramid_sum(_moments(values, mask))
-    return _fit_planes(sums, *_range(values, mask)), torch.log(sums[:, :1] + 1e-12) / 8
-
-
-def robust_planes(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Local planes whose samples count less the more those around them disagree.
-
-    As :func:`local_planes`, twice: what a sample is off the planes of coarse cells, in which it is
-    one of several, gives its weight in the second pass (Cauchy's, one step of iteratively
-    reweighted least squares). Where a coarse cell holds no other sample, it is believed.
-
-    Args:
-        values: [B, 1, H, W] log depth, read where the mask is 1.
-        mask: [B, 1, H, W] in {0, 1}; at least one sample.
-
-    Returns:
-        interpolated [B, 1, H, W], and its expected absolute error [B, 1, H, W]: how much the
-        samples around are off, more the further away they are.
-    """
-    moments, limits = _moments(values, mask), _range(values, mask)
-    off = (values - _coarse_planes(moments, *limits)) * mask
-    weight = 1 / (1 + (off / FIT_TOLERANCE).square())
-    weighted = torch.cat([moments, off.abs()], 1) * weight
-    sums = pyramid_sum(weighted, coarsest=COARSEST_LEVEL)
-    weight, planes, off = sums[:, :1], sums[:, :-1], sums[:, -1:]
-    distance = torch.exp(-torch.log(weight.clamp_min(SMALLEST_WEIGHT)) / KERNEL_POWER)
-    error = off / weight.clamp_min(SMALLEST_WEIGHT) + SMALLEST_ERROR
-    return _fit_planes(planes, *limits), error * (1 + ERROR_GROWTH * distance)
+    sums = pyramid_sum(moments_of(values, mask))
+    return _fit_planes(sums, *range_of(values, mask)), torch.log(sums[:, :1] + 1e-12) / 8
 
 
 def guided_planes(
@@ -192,10 +162,10 @@ def guided_planes(
     Returns:
         interpolated [B, C, H, W].
     """
-    moments = _moments(values, mask)
+    moments = moments_of(values, mask)
     if reliability is not None:
         moments = moments * reliability
-    v, u = _coordinates(mask)
+    v, u = coordinates(mask)
     kind = torch.cat([u.expand_as(mask), v.expand_as(mask), features], 1)
     # Where the features leave nothing, distance alone decides.
     total = UNGUIDED_SHARE * pyramid_sum(moments)
@@ -217,7 +187,7 @@ def guided_planes(
         tent = (1 - apart / reach**2).clamp_min(0).square()
         weight = 2.0 ** (-KERNEL_POWER * index) * tent * torch.exp(-differ)
         total = total + weighted_sum(weight.unbind(1), near_moments)
-    return _fit_planes(total, *_range(values, mask))
+    return _fit_planes(total, *range_of(values, mask))
 
 
 def similar_mean(values: Tensor, mask: Tensor, features: Tensor, otherwise: Tensor) -> Tensor:
@@ -246,7 +216,7 @@ def similar_mean(values: Tensor, mask: Tensor, features: Tensor, otherwise: Tens
     return (total + NOTHING_SIMILAR * otherwise) / (count + NOTHING_SIMILAR)
 
 
-def _coordinates(like: Tensor) -> tuple[Tensor, Tensor]:
+def coordinates(like: Tensor) -> tuple[Tensor, Tensor]:
     """Rows [1, 1, H, 1] and columns [1, 1, 1, W] in units of ``COORDINATE_UNIT`` pixels."""
     height, width = like.shape[-2:]
     v = (torch.arange(height, device=like.device) / COORDINATE_UNIT).view(1, 1, -1, 1)
@@ -254,15 +224,19 @@ def _coordinates(like: Tensor) -> tuple[Tensor, Tensor]:
     return v - v.mean(), u - u.mean()
 
 
-def _moments(values: Tensor, mask: Tensor) -> Tensor:
-    """[B, 6 + 3 C, H, W]: 1, u, v, u^2, uv, v^2, then z, uz, vz of every channel."""
-    v, u = _coordinates(mask)
+def moments_of(values: Tensor, mask: Tensor) -> Tensor:
+    """What a weighted plane fit sums up.
+
+    Returns:
+        [B, 6 + 3 C, H, W]: 1, u, v, u^2, uv, v^2, then z, uz, vz of every channel.
+    """
+    v, u = coordinates(mask)
     masked = values * mask
     moments = [mask, mask * u, mask * v, mask * u * u, mask * u * v, mask * v * v]
     return torch.cat([*moments, masked, masked * u, masked * v], 1)
 
 
-def _range(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def range_of(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Smallest and largest sample, [B, C, 1, 1]."""
     known = (mask > 0).float()
     lowest = where_known(known, values, -NONE).amin((2, 3), keepdim=True)
@@ -271,14 +245,24 @@ def _range(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
 def _fit_planes(sums: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
     """Value at each pixel of the plane with these weighted moments, [B, C, H, W]."""
-    planes, _, _ = _planes(sums, *_coordinates(sums), lowest.shape[1])
-    return _within(planes, lowest, highest)
+    planes, _, _ = planes_at(sums, *coordinates(sums), lowest.shape[1])
+    return within(planes, lowest, highest)
 
 
-def _planes(
+def planes_at(
     sums: Tensor, v: Tensor, u: Tensor, channels: int = 1
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Planes with these weighted moments, each [B, C, H, W]: value at (u, v), slopes along both."""
+    """Planes with these weighted moments.
+
+    Args:
+        sums: [B, 6 + 3 C, H, W] of :func:`moments_of`.
+        v: row of each pixel, see :func:`coordinates`.
+        u: column of each pixel.
+        channels: C.
+
+    Returns:
+        value at (u, v), slope along u, slope along v; each [B, C, H, W].
+    """
     weight, rest = sums.split([1, sums.shape[1] - 1], 1)
     means = rest / weight.clamp_min(SMALLEST_WEIGHT)
     mu, mv, uu, uv, vv = means[:, :5].split(1, 1)
@@ -293,44 +277,23 @@ def _planes(
     return mz + slope_u * du + slope_v * dv, slope_u, slope_v
 
 
-def _coarse_planes(moments: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
-    """:func:`_fit_planes` of one channel with what lies within a cell alike, between the cells'."""
-    cell = 2**COMPARED_LEVEL
-    v, u = _coordinates(moments)
-    at = F.avg_pool2d(v, (cell, 1)), F.avg_pool2d(u, (1, cell))
-    sums = pyramid_sum(moments, COMPARED_LEVEL, COARSEST_LEVEL)
-    value, slope_u, slope_v = _planes(sums, *at)
-    origin = value - slope_v * at[0] - slope_u * at[1]
-    planes = F.interpolate(
-        torch.cat([origin, slope_u, slope_v], 1), scale_factor=float(cell), mode="bilinear"
-    )
-    origin, slope_u, slope_v = planes.split(1, 1)
-    return _within(origin + slope_u * u + slope_v * v, lowest, highest)
-
-
-def _within(planes: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
+def within(planes: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
+    """Planes that leave the range of the samples by ``PLANE_MARGIN`` at most."""
     return torch.minimum(torch.maximum(planes, lowest - PLANE_MARGIN), highest + PLANE_MARGIN)
 
 
-def pyramid_sum(x: Tensor, finest: int = 0, coarsest: int = PYRAMID_LEVELS) -> Tensor:
-    """Sum of ``x`` around each pixel, weighted by 1 / distance^``KERNEL_POWER``.
-
-    Args:
-        x: [B, C, H, W].
-        finest: level of the pyramid at which the sum ends, that is of its result: what lies within
-            2^finest pixels counts alike.
-        coarsest: level at which it begins: what lies beyond 2^coarsest pixels counts alike.
-    """
+def pyramid_sum(x: Tensor) -> Tensor:
+    """Sum of ``x`` around each pixel, weighted by 1 / distance^``KERNEL_POWER``."""
     levels = [x]
-    for _ in range(coarsest):
+    for _ in range(PYRAMID_LEVELS):
         levels.append(_halve(levels[-1]))
     # Halving takes means, which already divides each level's sum by four.
     decay = 2.0 ** (2.0 - KERNEL_POWER)
     total = levels.pop()
     total = total + decay * total.mean((2, 3), keepdim=True)  # so that every sample counts anywhere
-    while len(levels) > finest:
+    while levels:
         finer = levels.pop()
-        total = finer + decay * _double(total, finer.shape[-2:])
+        total = finer + decay * _resize(total, finer.shape[-2:])
     return total
 
 
@@ -411,17 +374,7 @@ def weighted_sum(weights: Sequence[Tensor], fields: Sequence[Tensor]) -> Tensor:
 
 def _halve(x: Tensor) -> Tensor:
     """Mean of 2x2 cells; odd sizes round up."""
-    height, width = x.shape[-2:]
-    if height % 2 == width % 2 == 0:
-        return F.avg_pool2d(x, 2)  # the same in less time
-    return _resize(x, torch.Size(((height + 1) // 2, (width + 1) // 2)))
-
-
-def _double(x: Tensor, size: torch.Size) -> Tensor:
-    """Bilinear, to what :func:`_halve` was given."""
-    if (2 * x.shape[-2], 2 * x.shape[-1]) == tuple(size):
-        return F.interpolate(x, scale_factor=2.0, mode="bilinear")  # the same in less time
-    return _resize(x, size)
+    return _resize(x, torch.Size(((x.shape[-2] + 1) // 2, (x.shape[-1] + 1) // 2)))
 
 
 def _resize(x: Tensor, size: torch.Size) -> Tensor:

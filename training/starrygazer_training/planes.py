@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from starrygazer_training.export import Network, write_bundle, write_card
-from starrygazer_training.interpolation import centred_log, robust_planes
+from starrygazer_training.interpolation import centred_log
 from starrygazer_training.refinement import confidence
+from starrygazer_training.robust_planes import COARSEST_CELL, robust_planes
 
 MDE_MULTIPLE = 32
 MDE_PIXELS = (2 * MDE_MULTIPLE) ** 2
@@ -61,7 +62,7 @@ class Nothing(nn.Module):
 class Planes(nn.Module):
     """Takes and gives what a refinement network does; has no weights."""
 
-    multiple = 32
+    multiple = COARSEST_CELL
 
     def forward(
         self, image: Tensor, relative_depth: Tensor, sparse_depth: Tensor

@@ -1,0 +1,87 @@
+"""Local planes whose samples count less the more those around them disagree."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from starrygazer_training.interpolation import (
+    FIT_TOLERANCE,
+    KERNEL_POWER,
+    SMALLEST_WEIGHT,
+    coordinates,
+    moments_of,
+    planes_at,
+    range_of,
+    within,
+)
+
+COARSEST_LEVEL = 5
+COARSEST_CELL = 2**COARSEST_LEVEL  # of which images are multiples: halving is exact, and fast
+COMPARED_LEVEL = 3  # samples are compared with the planes of 8x8 cells
+SMALLEST_ERROR = 0.02  # log depth; of an interpolation among samples that agree
+ERROR_GROWTH = 0.3  # of an error per pixel of distance from the samples
+
+
+def robust_planes(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """:func:`~starrygazer_training.interpolation.local_planes`, fitted twice.
+
+    How far a sample is off the planes of coarse cells, in which it is one of several, gives its
+    weight in the second fit: Cauchy's, one step of iteratively reweighted least squares. A sample
+    that is alone in its coarse cells is believed.
+
+    Args:
+        values: [B, 1, H, W] log depth, read where the mask is 1; H and W multiples of
+            ``COARSEST_CELL``.
+        mask: [B, 1, H, W] in {0, 1}; at least one sample.
+
+    Returns:
+        interpolated [B, 1, H, W], and its expected absolute error [B, 1, H, W]: how much the
+        samples around are off, more the further away they are.
+    """
+    moments, limits = moments_of(values, mask), range_of(values, mask)
+    off = (values - within(_coarse_planes(moments), *limits)) * mask
+    weight = 1 / (1 + (off / FIT_TOLERANCE).square())
+    sums = _pyramid_sum(torch.cat([moments, off.abs()], 1) * weight)
+    planes, _, _ = planes_at(sums[:, :-1], *coordinates(sums))
+    weight = sums[:, :1].clamp_min(SMALLEST_WEIGHT)
+    distance = torch.exp(-torch.log(weight) / KERNEL_POWER)
+    error = sums[:, -1:] / weight + SMALLEST_ERROR
+    return within(planes, *limits), error * (1 + ERROR_GROWTH * distance)
+
+
+def _coarse_planes(moments: Tensor) -> Tensor:
+    """Planes through all that lies in and around cells of ``COMPARED_LEVEL``, [B, 1, H, W]."""
+    cell = 2**COMPARED_LEVEL
+    v, u = coordinates(moments)
+    cell_v, cell_u = F.avg_pool2d(v, (cell, 1)), F.avg_pool2d(u, (1, cell))
+    value, slope_u, slope_v = planes_at(_pyramid_sum(moments, COMPARED_LEVEL), cell_v, cell_u)
+    origin = value - slope_u * cell_u - slope_v * cell_v
+    planes = _enlarged(torch.cat([origin, slope_u, slope_v], 1), cell)
+    origin, slope_u, slope_v = planes.split(1, 1)
+    return origin + slope_u * u + slope_v * v
+
+
+def _pyramid_sum(x: Tensor, finest: int = 0) -> Tensor:
+    """As :func:`~starrygazer_training.interpolation.pyramid_sum`, but of whole cells only.
+
+    Args:
+        x: [B, C, H, W].
+        finest: level at which the sum ends, that is of the result: what lies within 2^finest
+            pixels counts alike.
+    """
+    levels = [x]
+    for _ in range(COARSEST_LEVEL):
+        levels.append(F.avg_pool2d(levels[-1], 2))
+    # Halving takes means, which already divides each level's sum by four.
+    decay = 2.0 ** (2.0 - KERNEL_POWER)
+    total = levels.pop()
+    total = total + decay * total.mean((2, 3), keepdim=True)  # so that every sample counts anywhere
+    while len(levels) > finest:
+        total = levels.pop() + decay * _enlarged(total, 2)
+    return total
+
+
+def _enlarged(x: Tensor, times: int) -> Tensor:
+    return F.interpolate(x, scale_factor=float(times), mode="bilinear", align_corners=False)
