@@ -191,7 +191,7 @@ class CompletionParameters(CommonParameters, CloudParameters):
 
     max_offset: float = parameter(
         "diagnostics.max_offset",
-        0.02,
+        0.018,  # images of 30 Hz are at most 17 ms from any stamp
         "Diagnostics warn of pairs whose stamps differ by more, except with sync.policy latest "
         "[s]; 0 = never.",
         When.RUNNING,
