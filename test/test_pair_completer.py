@@ -182,7 +182,8 @@ def test_stamps_that_differ_are_a_warning(tiny_bundle, milliseconds, changed, wa
     pairs.process(Pair(image, sparse_depth, 0.0))
     assert pairs.statistics.snapshot().warnings == warnings
     if warnings:
-        assert f"{abs(milliseconds)} ms {'later' if milliseconds > 0 else 'older'} than its image (limit 18 ms)" in logger.lines[0]
+        difference = f"{abs(milliseconds)} ms {'later' if milliseconds > 0 else 'older'}"
+        assert f"{difference} than its image (limit 18 ms)" in logger.lines[0]
 
 
 def test_one_pair_sees_one_set_of_parameters(tiny_bundle):
