@@ -135,7 +135,7 @@ def complete(
         # What is left when the image says nothing.
         grey = completer.complete(np.full_like(image, GREY_LEVEL), sparse)
         dense[Method(GREY, label)] = Completion(grey.depth, grey.timings["total"])
-        if relative is None or np.ptp(relative) == 0:  # nothing to fit
+        if np.ptp(relative) == 0:  # of a bundle without networks: nothing to fit
             continue
         relative_seconds = result.timings["prepare_mde"] + result.timings["mde"]
         fits: dict[str, tuple[Callable[[], Depth], float]] = {

@@ -82,7 +82,8 @@ class ModelBundle:
         int8: the same with convolutions in int8 and a tolerance of their own, or ``None``.
         working_pixels: larger images are completed in about so many pixels and then enlarged;
             ``None`` = as they are.
-        across_edges: enlarged depth is interpolated between all pixels, also those of two surfaces.
+        across_edges: enlarged depth is interpolated between all that is known, of one surface or
+            two.
     """
 
     name: str
@@ -132,6 +133,8 @@ class ModelBundle:
                 working_pixels=_working_pixels(manifest["refinement"]),
                 across_edges=_yes_or_no(manifest["refinement"].get("across_edges", False)),
             )
+            if bundle.across_edges and bundle.working_pixels is None:
+                raise ValueError("refinement: across_edges without pixels, of what is enlarged")
             if "fp16" in manifest:
                 bundle = replace(bundle, fp16=_with_graphs(bundle, manifest["fp16"], hashes))
             if "int8" in manifest:

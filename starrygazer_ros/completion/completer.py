@@ -20,6 +20,7 @@ from starrygazer_ros.completion.errors import (
     SparseDepthValueError,
     TooFewSparsePointsError,
 )
+from starrygazer_ros.completion.geometry import measured_places
 from starrygazer_ros.completion.occlusion import occluded_points
 from starrygazer_ros.completion.pipelines import Pipeline, Prediction
 from starrygazer_ros.completion.selection import DEFAULT_OPTIONS
@@ -258,7 +259,7 @@ def _result(
     depth, confidence = map(np.ascontiguousarray, (prediction.depth, prediction.confidence))
     if not known.all():
         depth[~known], confidence[~known] = np.nan, 0
-    points = np.flatnonzero(sparse_depth > 0)  # of bytes, which is ten times as fast as of floats
+    points = measured_places(sparse_depth)
     with np.errstate(over="ignore"):  # beyond every number is contradicted, too
         ratio = depth.ravel()[points] / sparse_depth.ravel()[points]
         agreeing = np.count_nonzero((ratio < CONTRADICTED) & (ratio * CONTRADICTED > 1))

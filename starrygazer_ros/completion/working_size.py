@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starrygazer_ros.completion.bundle import ModelBundle
-from starrygazer_ros.completion.geometry import nearest_of_each_pixel
+from starrygazer_ros.completion.geometry import measured_places, nearest_of_each_pixel
 from starrygazer_ros.completion.pipelines import Pipeline, Prediction
 from starrygazer_ros.completion.resizing import Resampling
 from starrygazer_ros.completion.stage_clock import StageClock
@@ -80,26 +80,41 @@ class SmallerPipeline:
         small_height, small_width = working_size(height, width, self._pixels, self._minimum)
         if (small_height, small_width) == (height, width):
             return self.inner.run(image, sparse_depth, clock, relative_depth)
-        cell = math.ceil(max(height / small_height, width / small_width)) | 1
-        # Nearly the means over areas that INTER_AREA takes, in a third of its time.
-        small = cv2.resize(cv2.blur(image, (cell, cell)), (small_width, small_height))
+        small = shrunk(image, small_height, small_width)
         pooled = nearest_in_cells(sparse_depth, small_height, small_width)
         clock.lap("shrink")
-        found = self.inner.run(np.asarray(small, np.uint8), pooled, clock, relative_depth)
+        found = self.inner.run(small, pooled, clock, relative_depth)
         known = (found.depth > 0) & (found.depth < np.inf)  # False for NaN
         small_depth = np.where(known, found.depth, np.float32(np.nan))
-        resampling = Resampling(small_depth, height, width)
-        interpolate = self._across_edges and known.all()
-        depth = resampling.interpolated if interpolate else resampling.depth
-        depth = returned_to(sparse_depth, depth, cell)
+        resampling = Resampling(small_depth, height, width, self._across_edges)
+        cell = math.ceil(max(height / small_height, width / small_width))
+        depth = returned_to(sparse_depth, resampling.depth, cell)
+        confidence = resampling.of(np.where(known, found.confidence, np.float32(0)))
         relative = found.relative_depth
-        enlarged = Prediction(
-            depth,
-            _enlarge(found.confidence, height, width),
-            None if relative is None else _enlarge(relative, height, width),
-        )
+        if relative is not None:
+            relative = np.asarray(cv2.resize(relative, (width, height)), np.float32)
+        enlarged = Prediction(depth, np.asarray(confidence, np.float32), relative)
         clock.lap("enlarge")
         return enlarged
+
+
+def shrunk(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """An image in fewer pixels: nearly the means that INTER_AREA takes, in a third of its time.
+
+    Args:
+        image: uint8 [H, W, 3].
+        height: new rows, at most H.
+        width: new columns, at most W.
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    # The odd number of pixels next to that of a cell; up to 2 bilinear means are enough.
+    window = [
+        2 * round((old / new - 1) / 2) + 1
+        for old, new in ((image.shape[1], width), (image.shape[0], height))
+    ]
+    return np.asarray(cv2.resize(cv2.blur(image, window), (width, height)), np.uint8)
 
 
 def nearest_in_cells(
@@ -115,7 +130,7 @@ def nearest_in_cells(
     Returns:
         float32 [height, width] metres, 0 = none.
     """
-    places = np.flatnonzero(sparse_depth > 0)  # of bytes, which is ten times as fast as of floats
+    places = measured_places(sparse_depth)
     rows, columns = np.divmod(places, sparse_depth.shape[1])
     cells = rows * height // sparse_depth.shape[0] * width
     cells += columns * width // sparse_depth.shape[1]
@@ -133,13 +148,13 @@ def returned_to(
     Args:
         sparse_depth: float32 [H, W] metres, 0 = none.
         depth: float32 [H, W] metres, NaN = unknown.
-        cell: pixels on a side, odd.
+        cell: pixels on a side.
     """
-    places = np.flatnonzero(sparse_depth > 0)  # of bytes, which is ten times as fast as of floats
+    places = measured_places(sparse_depth)
     places = places[depth.ravel()[places] > 0]
     off = np.log(sparse_depth.ravel()[places]) - np.log(depth.ravel()[places])
     weight = 1 / (1 + np.square(off / np.float32(SLIGHTLY_OFF)))
-    # A wide tent needs no more than a few pixels: blocks of the image's, each with one measurement.
+    # A wide tent needs no more than a few pixels: blocks of the image's.
     height, width = depth.shape
     block = max(1, cell // FINEST_TENT)
     rows, columns = -(-height // block), -(-width // block)
@@ -157,16 +172,12 @@ def returned_to(
     return np.multiply(depth, factor, dtype=np.float32)
 
 
-def _enlarge(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    return np.asarray(cv2.resize(values, (width, height)), np.float32)
-
-
 def _spread(
     places: NDArray[np.intp], values: NDArray[np.float32], shape: tuple[int, int], cell: int
 ) -> NDArray[np.float32]:
-    """Values at flat places of an image, each spread as a tent."""
+    """Values at flat places of an image, each spread as a tent and added to the others."""
     image = np.zeros(shape, np.float32)
-    image.ravel()[places] = values
+    np.add.at(image.ravel(), places, values)
     box = np.full(cell, 1 / cell)
     tent = np.convolve(box, box)
     spread = cv2.sepFilter2D(image, -1, tent, tent, borderType=cv2.BORDER_CONSTANT)

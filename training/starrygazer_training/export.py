@@ -22,7 +22,7 @@ from starrygazer_ros.backends import load_engine
 from starrygazer_ros.completion import DepthCompleter, ModelBundle
 from starrygazer_ros.completion.bundle import MANIFEST, SCHEMA, EngineSpec, mde_input_size
 from starrygazer_ros.completion.working_size import working_size
-from starrygazer_ros.own_models.bundle_files import make_golden_output, write_manifest
+from starrygazer_ros.own_models.bundle_files import CARD, make_golden_output, write_manifest
 from starrygazer_training.config import ConfigError
 from starrygazer_training.features import image_tensor
 from starrygazer_training.golden import golden_input, moved_to
@@ -32,7 +32,6 @@ from starrygazer_training.half_precision import in_half_precision
 OPSET = 18
 MAXIMUM_SIDE = 4096
 GOLDEN_TOLERANCE = 0.01
-CARD = "MODEL_CARD.md"
 GOLDEN = "golden.npz"
 FP16_FILES = {"mde": "mde.fp16.onnx", "refinement": "refinement.fp16.onnx"}
 FILES = {MANIFEST, CARD, GOLDEN, "mde.onnx", "refinement.onnx", *FP16_FILES.values()}
@@ -94,6 +93,11 @@ class Network:
     def minimum(self) -> int:
         """Smallest height and width."""
         return self.given.minimum if self.given else 2 * self.multiple
+
+    @property
+    def least(self) -> int:
+        """Smallest side of an image that is filled up to a multiple."""
+        return self.multiple + 1
 
     @property
     def maximum(self) -> int:
@@ -163,10 +167,10 @@ def check_inputs(
     image, sparse = golden_input()
     smallest = {"image": image_tensor(image, mde.minimum, mde.minimum)}
     of_mde, of_refinement = [smallest], []
-    for image_size in CHECKED_IMAGES:
-        size = image_size
-        if working_pixels is not None:
-            size = working_size(*size, working_pixels, refinement.multiple + 1)
+    sizes: Sequence[tuple[int, int]] = CHECKED_IMAGES
+    if working_pixels is not None:
+        sizes = [working_size(*size, working_pixels, refinement.least) for size in sizes]
+    for size in sizes:
         limits = mde_pixels, mde.multiple, mde.minimum, mde.maximum
         small = {"image": image_tensor(image, *mde_input_size(*size, *limits))}
         height, width = (side + -side % refinement.multiple for side in size)
@@ -233,7 +237,7 @@ def write_bundle(
         "refinement": {
             "file": "refinement.onnx",
             "multiple": refinement.multiple,
-            "minimum": refinement.multiple + 1,  # images are padded to a multiple
+            "minimum": refinement.least,
             "maximum": refinement.maximum,
             **({} if working_pixels is None else {"pixels": working_pixels}),
             **({"across_edges": True} if across_edges else {}),

@@ -282,18 +282,28 @@ def within(planes: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
     return torch.minimum(torch.maximum(planes, lowest - PLANE_MARGIN), highest + PLANE_MARGIN)
 
 
-def pyramid_sum(x: Tensor) -> Tensor:
-    """Sum of ``x`` around each pixel, weighted by 1 / distance^``KERNEL_POWER``."""
+def pyramid_sum(
+    x: Tensor, finest: int = 0, coarsest: int = PYRAMID_LEVELS, whole: bool = False
+) -> Tensor:
+    """Sum of ``x`` around each pixel, weighted by 1 / distance^``KERNEL_POWER``.
+
+    Args:
+        x: [B, C, H, W].
+        finest: level of the pyramid at which the sum ends, that is of the result: what lies within
+            2^finest pixels counts alike.
+        coarsest: level at which it begins: what lies beyond 2^coarsest pixels counts alike.
+        whole: H and W are multiples of 2^coarsest, which is faster: no size has to be computed.
+    """
     levels = [x]
-    for _ in range(PYRAMID_LEVELS):
-        levels.append(_halve(levels[-1]))
+    for _ in range(coarsest):
+        levels.append(F.avg_pool2d(levels[-1], 2) if whole else _halve(levels[-1]))
     # Halving takes means, which already divides each level's sum by four.
     decay = 2.0 ** (2.0 - KERNEL_POWER)
     total = levels.pop()
     total = total + decay * total.mean((2, 3), keepdim=True)  # so that every sample counts anywhere
-    while levels:
+    while len(levels) > finest:
         finer = levels.pop()
-        total = finer + decay * _resize(total, finer.shape[-2:])
+        total = finer + decay * (enlarged(total, 2) if whole else _resize(total, finer.shape[-2:]))
     return total
 
 
@@ -375,6 +385,13 @@ def weighted_sum(weights: Sequence[Tensor], fields: Sequence[Tensor]) -> Tensor:
 def _halve(x: Tensor) -> Tensor:
     """Mean of 2x2 cells; odd sizes round up."""
     return _resize(x, torch.Size(((x.shape[-2] + 1) // 2, (x.shape[-1] + 1) // 2)))
+
+
+def enlarged(x: Tensor, times: float) -> Tensor:
+    """Bilinear, [B, C, H, W] to [B, C, times H, times W]."""
+    if times == 1:
+        return x
+    return F.interpolate(x, scale_factor=float(times), mode="bilinear", align_corners=False)
 
 
 def _resize(x: Tensor, size: torch.Size) -> Tensor:

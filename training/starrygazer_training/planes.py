@@ -1,8 +1,8 @@
 """A bundle without networks: local planes through the sparse depth, for the least time.
 
-It does not look at the image. Where there is no time for a network it is more exact than the
-classical methods, leaves out what the points around contradict, and its confidence says how well
-they agree.
+It does not look at the image. Where there is no time for a network it is on average more exact than
+the classical methods, leaves out what the points around contradict, and its confidence says how
+well they agree.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ depth everywhere, and `refinement.onnx` does not read it.
 Images are completed in about {pixels} pixels and enlarged smoothly, also between two surfaces.
 Each pixel gets the value of its own plane through the logarithms of the sparse depths around it, by
 moving least squares (Lancaster & Salkauskas 1981) over a pyramid, so that its cost does not depend
-on the number of points. That is done twice: how far a point is off the planes of cells of 8x8
-pixels says what it counts in the second pass, and with the distance to the points it gives the
-confidence.
+on the number of points. That is done twice: how far a point is off the planes of cells of 8x8 of
+these pixels says what it counts in the second pass, and with the distance to the points it gives
+the confidence.
 
 ## Limits
 

@@ -39,6 +39,7 @@ from starrygazer_training.interpolation import (
     align,
     around,
     centred_log,
+    enlarged,
     front,
     guided_planes,
     local_planes,
@@ -178,9 +179,9 @@ class Refinement(nn.Module):
         log_depth, samples = self._correct(samples, aligned, coarse)
         log_depth, log_error, trust = self._sharpen(samples, log_depth, fine, image)
         with torch.autocast("cpu", enabled=False):
-            log_depth = _enlarged(log_depth, self.cell / 2)
+            log_depth = enlarged(log_depth, self.cell / 2)
             left = samples.reliable * pool(log_sparse - log_depth, foremost, self.cell)[0]
-            log_depth = log_depth + _enlarged(local_planes(left, known)[0] * trust, self.cell)
+            log_depth = log_depth + enlarged(local_planes(left, known)[0] * trust, self.cell)
             off = log_sparse - log_depth
             trust = F.interpolate(trust * samples.reliable, scale_factor=float(self.cell))
             trust = trust * foremost / (1 + (off / SLIGHTLY_OFF).square())
@@ -190,7 +191,7 @@ class Refinement(nn.Module):
             )
             log_depth = torch.minimum(log_depth, farthest + MOST_BEYOND)
             log_depth = torch.maximum(log_depth, nearest - MOST_BEYOND)
-        return Refined(log_depth, _enlarged(log_error, self.cell), centre, plausibility)
+        return Refined(log_depth, enlarged(log_error, self.cell), centre, plausibility)
 
     def _correct(
         self, samples: _Samples, aligned: Tensor, features: Tensor
@@ -268,7 +269,7 @@ class Refinement(nn.Module):
             skips.append(x)
         decoded = [skips.pop()]
         for stage in self.decoder:
-            decoded.append(stage(torch.cat([_enlarged(decoded[-1], 2), skips.pop()], 1)))
+            decoded.append(stage(torch.cat([enlarged(decoded[-1], 2), skips.pop()], 1)))
         return decoded[-1], decoded[-2]
 
 
@@ -395,9 +396,3 @@ class _Conv(nn.Conv2d):
             return super().forward(x)
         x, weight = (F.pad(maps, (0, 0, 0, 0, 0, missing)) for maps in (x, self.weight))
         return F.conv2d(x, weight, self.bias, self.stride, self.padding)
-
-
-def _enlarged(x: Tensor, times: float) -> Tensor:
-    if times == 1:
-        return x
-    return F.interpolate(x, scale_factor=float(times), mode="bilinear", align_corners=False)

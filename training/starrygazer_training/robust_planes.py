@@ -11,8 +11,10 @@ from starrygazer_training.interpolation import (
     KERNEL_POWER,
     SMALLEST_WEIGHT,
     coordinates,
+    enlarged,
     moments_of,
     planes_at,
+    pyramid_sum,
     range_of,
     within,
 )
@@ -43,7 +45,8 @@ def robust_planes(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     moments, limits = moments_of(values, mask), range_of(values, mask)
     off = (values - within(_coarse_planes(moments), *limits)) * mask
     weight = 1 / (1 + (off / FIT_TOLERANCE).square())
-    sums = _pyramid_sum(torch.cat([moments, off.abs()], 1) * weight)
+    trusted = torch.cat([moments, off.abs()], 1) * weight
+    sums = pyramid_sum(trusted, coarsest=COARSEST_LEVEL, whole=True)
     planes, _, _ = planes_at(sums[:, :-1], *coordinates(sums))
     weight = sums[:, :1].clamp_min(SMALLEST_WEIGHT)
     distance = torch.exp(-torch.log(weight) / KERNEL_POWER)
@@ -56,32 +59,9 @@ def _coarse_planes(moments: Tensor) -> Tensor:
     cell = 2**COMPARED_LEVEL
     v, u = coordinates(moments)
     cell_v, cell_u = F.avg_pool2d(v, (cell, 1)), F.avg_pool2d(u, (1, cell))
-    value, slope_u, slope_v = planes_at(_pyramid_sum(moments, COMPARED_LEVEL), cell_v, cell_u)
+    sums = pyramid_sum(moments, COMPARED_LEVEL, COARSEST_LEVEL, whole=True)
+    value, slope_u, slope_v = planes_at(sums, cell_v, cell_u)
     origin = value - slope_u * cell_u - slope_v * cell_v
-    planes = _enlarged(torch.cat([origin, slope_u, slope_v], 1), cell)
+    planes = enlarged(torch.cat([origin, slope_u, slope_v], 1), cell)
     origin, slope_u, slope_v = planes.split(1, 1)
     return origin + slope_u * u + slope_v * v
-
-
-def _pyramid_sum(x: Tensor, finest: int = 0) -> Tensor:
-    """As :func:`~starrygazer_training.interpolation.pyramid_sum`, but of whole cells only.
-
-    Args:
-        x: [B, C, H, W].
-        finest: level at which the sum ends, that is of the result: what lies within 2^finest
-            pixels counts alike.
-    """
-    levels = [x]
-    for _ in range(COARSEST_LEVEL):
-        levels.append(F.avg_pool2d(levels[-1], 2))
-    # Halving takes means, which already divides each level's sum by four.
-    decay = 2.0 ** (2.0 - KERNEL_POWER)
-    total = levels.pop()
-    total = total + decay * total.mean((2, 3), keepdim=True)  # so that every sample counts anywhere
-    while len(levels) > finest:
-        total = levels.pop() + decay * _enlarged(total, 2)
-    return total
-
-
-def _enlarged(x: Tensor, times: int) -> Tensor:
-    return F.interpolate(x, scale_factor=float(times), mode="bilinear", align_corners=False)

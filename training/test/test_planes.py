@@ -28,7 +28,7 @@ def test_a_plane_is_kept() -> None:
     found, error = robust_planes(values * mask, mask)
     inside = (..., slice(4, -4), slice(4, -4))
     off, reference = (
-        (planes - values)[inside].abs() for planes in (found, local_planes(values * mask, mask)[0])
+        (kept - values)[inside].abs() for kept in (found, local_planes(values * mask, mask)[0])
     )
     assert off.mean() < 1.1 * reference.mean() < 5e-3
     assert off.max() < 0.02
