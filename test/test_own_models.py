@@ -128,6 +128,13 @@ def test_beside_the_refinement_of_a_resized_bundle_it_works_in_that_size(any_siz
     assert ModelBundle.load("mine").working_pixels == 5000
 
 
+def test_a_refinement_that_does_not_look_at_relative_depth_is_refused(any_size, home, capsys):
+    arguments = ["--mde", str(any_size), "--refinement", "instant"]
+    assert main(["models", "add", "mine", *arguments]) != 0
+    assert "'instant' does not look at relative depth" in capsys.readouterr().err
+    assert not (home / "starrygazer_ros" / "models" / "mine").exists()
+
+
 def test_a_network_of_a_fixed_size_that_gives_depth_is_turned_round(fixed_size, home, capsys):
     assert main(["models", "add", "fixed", "--mde", str(fixed_size)]) == 0
     assert "takes 0..255, gives depth (rank correlation 0." in capsys.readouterr().out

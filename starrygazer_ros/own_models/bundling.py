@@ -68,13 +68,15 @@ def add_model(
         pixels: of the image that the network sees; ``None`` = its own size, or ``DEFAULT_PIXELS``.
 
     Raises:
-        OwnModelError: the network cannot be used, or the folder exists.
+        OwnModelError: the network cannot be used, the refinement does not read what it gives, or
+            the folder exists.
         BundleError: there is no such refinement.
     """
     if folder.exists():
         raise OwnModelError(f"{folder} exists: choose another name, or remove it")
     network = read_network(mde, output)
     base = ModelBundle.load(refinement)
+    _require_relative_depth_is_read(base)
     found = probe(network, image, sparse_depth)
     size = network.size
     pixels = pixels or (size[0] * size[1] if size else DEFAULT_PIXELS)
@@ -99,6 +101,15 @@ def add_model(
         errors = [_held_out_error(c, image, sparse_depth) for c in (completer, reference)]
         partial.rename(folder)
     return Added(folder, found, *errors)
+
+
+def _require_relative_depth_is_read(bundle: ModelBundle) -> None:
+    graph = onnx.load_from_string(bundle.refinement.read()).graph
+    if not any("relative_depth" in node.input for node in graph.node):
+        raise OwnModelError(
+            f"the refinement of bundle '{bundle.name}' does not look at relative depth: take that "
+            "of another bundle, such as default"
+        )
 
 
 def _manifest(name: str, base: ModelBundle, found: Probe, pixels: int) -> dict[str, Any]:
