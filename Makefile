@@ -105,7 +105,7 @@ bench: $(READY)
 	-@$(VENV)/bin/python -m benchmarks.degraded --json $(BENCH_FOLDER)/degraded.json --plots $(BENCH_FOLDER)/degraded
 	-@$(VENV)/bin/python -m benchmarks.speed --json $(BENCH_FOLDER)/speed.json
 	-@$(VENV)/bin/python -m benchmarks.speed --bundle fast --without-node --json $(BENCH_FOLDER)/speed_fast.json
-	-@$(VENV)/bin/python -m benchmarks.speed --bundle instant --without-node --json $(BENCH_FOLDER)/speed_instant.json
+	-@$(VENV)/bin/python -m benchmarks.speed --bundle instant --json $(BENCH_FOLDER)/speed_instant.json
 	-@$(VENV)/bin/python -m benchmarks.scaling --json $(BENCH_FOLDER)/scaling.json --plot $(BENCH_FOLDER)/scaling.png
 	-@$(VENV)/bin/python -m benchmarks.projection
 	-@$(VENV)/bin/python -m benchmarks.conversions --json $(BENCH_FOLDER)/conversions.json

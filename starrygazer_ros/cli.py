@@ -180,7 +180,10 @@ def _parser() -> argparse.ArgumentParser:
         "of their depth to a nearer and to a farther one, such as 0.02 (default: keep all)",
     )
     complete.add_argument(
-        "--bundle", default="default", help="model bundle: name or folder (default: default)"
+        "--bundle",
+        "--model",  # as the node's parameter
+        default="default",
+        help="model bundle: name or folder (default: default)",
     )
     complete.add_argument(
         "--backend", choices=BACKENDS, default="auto", help="what runs the networks (default: auto)"

@@ -227,9 +227,10 @@ class DepthCompleter:
         shrinks = self.bundle.working_pixels is not None
         too_large = max(height, width) > spec.maximum and not shrinks
         if min(height, width) < spec.smallest_image or too_large:
+            most = "" if shrinks else f" to {spec.maximum}"
             raise ImageSizeError(
                 f"image is {width}x{height}; bundle '{self.bundle.name}' takes sides from "
-                f"{spec.smallest_image} to {spec.maximum} pixels: resize image and sparse depth"
+                f"{spec.smallest_image}{most} pixels: resize image and sparse depth"
             )
         valid = sparse_depth >= NEAREST  # False for NaN
         if np.isinf(sparse_depth).any() or (sparse_depth < 0).any():

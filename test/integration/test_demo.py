@@ -110,7 +110,7 @@ def test_errors_of_ours_and_both_baselines_are_given(summary: dict[str, Any]) ->
     assert summary["errors"]["barycentric"]["rmse_m"] == pytest.approx(0.275, abs=0.02)
     # The tiny bundle knows no shape: it must lose, and the demo must say so.
     assert summary["errors"]["ours"]["rmse_m"] > 1
-    assert summary["ours_beats_both"] is False
+    assert summary["ours_beats_baselines"] is False
 
 
 def test_latencies_of_all_stages_are_given(summary: dict[str, Any]) -> None:

@@ -24,23 +24,27 @@ _CARD = """\
 # Model card: {title}
 
 Dense depth from sparse depth alone, for budgets of time in which no network is done. There are no
-weights, nothing was learned, and **the image is not looked at**: `mde.onnx` gives the same relative
-depth everywhere, and `refinement.onnx` does not read it.
+weights and nothing was learned, so that no data set's licence holds. **The image is not looked
+at**: `mde.onnx` gives the same relative depth everywhere, and `refinement.onnx` does not read it.
 
 ## How it works
 
-Images are completed in about {pixels} pixels and enlarged smoothly, also between two surfaces.
-Each pixel gets the value of its own plane through the logarithms of the sparse depths around it, by
-moving least squares (Lancaster & Salkauskas 1981) over a pyramid, so that its cost does not depend
-on the number of points. That is done twice: how far a point is off the planes of cells of 8x8 of
-these pixels says what it counts in the second pass, and with the distance to the points it gives
-the confidence.
+Images are completed in about {pixels} pixels (128x96 of 640x480) and enlarged smoothly, also
+between two surfaces. Each pixel gets the value of its own plane through the logarithms of the
+sparse depths around it, by moving least squares (Lancaster & Salkauskas 1981) over a pyramid, so
+that its cost does not depend on the number of points. That is done twice: how far a point is off
+the planes of cells of 8x8 of these pixels says what it counts in the second pass, and with the
+distance to the points it gives the confidence.
 
 ## Limits
 
 - Edges lie halfway between the points on both sides, not where the image has them, and there is
-  depth between the two surfaces. For obstacles and point clouds take a bundle with networks.
-- A point that is alone in its cells is believed, right or wrong.
+  depth between the two surfaces. For obstacles and point clouds take a bundle with networks, or
+  leave that depth out of the cloud (`points.edge_ratio:=0.02`).
+- The image is needed all the same: its size and stamp are those of the depth, its colours those of
+  the cloud. Warnings of dark, white and blurred images say nothing here
+  (`diagnostics.check_image:=false`).
+- A point that is alone in its cells is believed, right or wrong, and fewer wrong points are told.
 - Beyond the points planes are flattened: what lies there is a guess, with a low confidence.
 
 Scores and times beside the other bundles are in docs/accuracy.md and docs/speed.md.
@@ -48,6 +52,8 @@ Scores and times beside the other bundles are in docs/accuracy.md and docs/speed
 ## Making it
 
     starrygazer-train planes --output FOLDER
+
+See training/README.md of the repository.
 """
 
 
