@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -45,6 +45,7 @@ CASES = {
     "seven_scenes_redkitchen, 16 lines": 8,
     "kitti_rebuilt_gt_0009, 64 lines": 8,
 }
+SEEN = 60  # frames in which a node has looked for edges, 48 s at 10 Hz, where a case has so many
 DRIVEN = "kitti"  # data sets that begin so were driven
 
 
@@ -138,15 +139,15 @@ def degrade(case: Case, frames: int, completer: DepthCompleter) -> Iterator[Degr
     Raises:
         CompletionError: a frame cannot be completed.
     """
-    indices = np.linspace(0, case.frames - 1, min(frames, case.frames)).round().astype(int)
-    clean = [_load(case, index, completer) for index in indices.tolist()]
+    clean = [_load(case, index, completer) for index in _spread(case, frames)]
+    before = [_inputs(case, index)[0] for index in _spread(case, SEEN)]
     applied = [(fault, amount) for fault in FAULTS for amount in fault.amounts]
-    alignment = _seen([frame.inputs for frame in clean])
+    alignment = _seen(before)
     unchanged = [_compare(frame.inputs, frame.result, frame, alignment) for frame in clean]
     yield _mean(case.name, "", "", unchanged)
     for fault, amount in tqdm(applied, case.name, leave=False, disable=None):
         degraded = [fault.apply(frame.inputs, amount) for frame in clean]
-        alignment = _seen(degraded)
+        alignment = _seen(fault.apply(inputs, amount) for inputs in before)
         compared = [
             _compare(
                 inputs, completer.complete(inputs.image, inputs.sparse_depth), frame, alignment
@@ -165,15 +166,26 @@ class _Clean:
     result: CompletionResult
 
 
-def _load(case: Case, index: int, completer: DepthCompleter) -> _Clean:
+def _spread(case: Case, frames: int) -> list[int]:
+    """Numbers of so many frames of a case at most."""
+    indices = np.linspace(0, case.frames - 1, min(frames, case.frames)).round().astype(int)
+    return list(indices.tolist())
+
+
+def _inputs(case: Case, index: int) -> tuple[Inputs, Depth]:
+    """A frame without a fault, and its truth."""
     scene = case.scenes.load(case.scenes.keys[index])
     sparse_depth, truth = case.split(scene, index)
     motion = DRIVING if case.name.startswith(DRIVEN) else WALKING
-    inputs = Inputs(scene, scene.image, sparse_depth, seed=index, motion=motion)
-    return _Clean(inputs, truth, completer.complete(scene.image, sparse_depth))
+    return Inputs(scene, scene.image, sparse_depth, seed=index, motion=motion), truth
 
 
-def _seen(frames: Sequence[Inputs]) -> EdgeAlignment:
+def _load(case: Case, index: int, completer: DepthCompleter) -> _Clean:
+    inputs, truth = _inputs(case, index)
+    return _Clean(inputs, truth, completer.complete(inputs.image, inputs.sparse_depth))
+
+
+def _seen(frames: Iterable[Inputs]) -> EdgeAlignment:
     """What a node has seen of a fault that lasts."""
     alignment = EdgeAlignment()
     for inputs in frames:

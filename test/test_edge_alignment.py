@@ -60,6 +60,25 @@ def test_tells_how_far_it_lies_down(shift: int) -> None:
     assert down.pixels == pytest.approx(shift, abs=2)  # the lines are five pixels apart
 
 
+def random_points(depth: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    """One pixel of a hundred: hardly any two in one row."""
+    chosen = np.random.default_rng(seed).random(depth.shape) < 0.01
+    return np.where(chosen, depth, np.float32(0))
+
+
+@pytest.mark.parametrize(("right", "down"), [(0, 0), (5, 0), (-6, 0), (0, 5), (0, -6)])
+def test_points_that_lie_on_no_lines_tell_it_too(right: int, down: int) -> None:
+    alignment = EdgeAlignment()
+    for seed in range(60):
+        image, depth = scene(seed)
+        alignment.add(image, np.roll(random_points(depth, seed), (down, right), (0, 1)))
+    for found, shift in ((alignment.right, right), (alignment.down, down)):
+        if found is not None:
+            assert found.pixels == pytest.approx(shift, abs=1)
+    across = alignment.right if right else alignment.down
+    assert across is not None
+
+
 def test_says_nothing_after_too_few_jumps() -> None:
     alignment = EdgeAlignment()
     image, depth = scene(0)

@@ -20,6 +20,8 @@ WINDOW = (480, 640)  # rows and columns that are looked at in a frame, elsewhere
 MOST_OF_FRAME = 500  # jumps
 LONGEST_GAP = 12  # pixels between two neighbouring points, or the edge could be anywhere in it
 FROM_NEARER = 2  # pixels, see _jumps
+FEW = 0.25  # of the points that have a neighbour in their row: no scan lines lie along it
+BAND = 9  # rows that are looked at together then
 JUMP = 0.3  # log depth between them; ground that is seen flatly has smaller ones
 SURROUNDINGS = 41  # pixels on a side, whose mean gradient says what a strong one is
 LEAST_GRADIENT = 4.0  # grey levels, below which all is noise
@@ -128,13 +130,26 @@ def _jumps(sparse_depth: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray
 
     That is half of the gap from the nearer point, but no more than ``FROM_NEARER``: what a sensor
     beside the camera does not see behind an edge makes the gap wider, on the side of the farther.
+    Neighbours lie in one row, or, where few points have one there, more along the rows than across.
     """
     rows, columns = np.nonzero(sparse_depth > 0)
+    neighbours = _neighbours(rows, columns, across=0)
+    if np.count_nonzero(neighbours) < FEW * len(rows):
+        order = np.lexsort((columns, rows // BAND))
+        rows, columns = rows[order], columns[order]
+        neighbours = _neighbours(rows, columns, across=BAND - 1)
     log_depth = np.log(sparse_depth[rows, columns])
-    gaps, steps = np.diff(columns), np.diff(log_depth)
-    neighbours = (np.diff(rows) == 0) & (gaps <= LONGEST_GAP)
+    steps, gaps = np.diff(log_depth), np.diff(columns)
     jumps = np.flatnonzero(neighbours & (np.abs(steps) > JUMP))
     outward = np.minimum(gaps[jumps] // 2, FROM_NEARER)
     left_is_nearer = steps[jumps] > 0
     edges = np.where(left_is_nearer, columns[jumps] + outward, columns[jumps + 1] - outward)
-    return rows[jumps], edges
+    return np.where(left_is_nearer, rows[jumps], rows[jumps + 1]), edges
+
+
+def _neighbours(
+    rows: NDArray[np.intp], columns: NDArray[np.intp], across: int
+) -> NDArray[np.bool_]:
+    """Whether each point and the next one are neighbours, up to ``across`` rows apart."""
+    apart, gaps = np.abs(np.diff(rows)), np.diff(columns)
+    return (apart <= np.minimum(across, gaps)) & (gaps > 0) & (gaps <= LONGEST_GAP)
