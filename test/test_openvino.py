@@ -32,6 +32,15 @@ def test_completes_as_the_reference_does():
     np.testing.assert_allclose(result.confidence, expected.confidence, atol=1e-3)
 
 
+def test_inputs_that_a_graph_does_not_read_may_be_missing():
+    completer = DepthCompleter.from_bundle("instant", "openvino")
+    assert "image" not in completer.pipeline.inner.refinement.inputs
+    assert completer.self_check() < 1e-3
+    image, sparse_depth = np.zeros((120, 200, 3), np.uint8), np.zeros((120, 200), np.float32)
+    sparse_depth[::9, ::9] = 3
+    assert completer.complete(image, sparse_depth).depth == pytest.approx(3, rel=1e-3)
+
+
 def test_computes_in_int8_what_the_reference_does_nearly():
     in_int8 = EngineOptions(precision="int8")
     completer = DepthCompleter.from_bundle("default", "openvino", options=in_int8)
