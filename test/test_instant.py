@@ -81,6 +81,15 @@ def test_is_less_sure_where_points_disagree_and_far_from_them(completer) -> None
     assert confidence[30:-30, :20].mean() < 0.7 * among
 
 
+def test_the_confidence_expects_about_the_error_that_there_is(completer) -> None:
+    scene = motorcycle()
+    result = completer.complete(scene.image, scan_lines(scene.depth, 16, scene.intrinsics))
+    known = scene.depth > 0
+    expected = np.mean(0.05 * (1 / result.confidence[known] - 1))  # 0.5 is 5%
+    found = np.mean(np.abs(np.log(result.depth[known] / scene.depth[known])))
+    assert expected == pytest.approx(found, rel=0.3)
+
+
 @pytest.mark.parametrize("wrong", [0.0, 0.05])
 def test_is_better_than_what_else_is_done_in_its_time(completer, wrong) -> None:
     scene = motorcycle()

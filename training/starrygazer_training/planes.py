@@ -19,7 +19,7 @@ from starrygazer_training.robust_planes import COARSEST_CELL, robust_planes
 
 MDE_MULTIPLE = 32
 MDE_PIXELS = (2 * MDE_MULTIPLE) ** 2
-WORKING_PIXELS = 128 * 96  # as exact as more on the development data; a millisecond or two
+WORKING_PIXELS = 128 * 96  # more take longer and are hardly more exact
 _CARD = """\
 # Model card: {title}
 

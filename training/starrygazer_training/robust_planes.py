@@ -24,7 +24,7 @@ COARSEST_CELL = 2**COARSEST_LEVEL  # of which images are multiples: halving is e
 COMPARED_LEVEL = 3  # samples are compared with the planes of 8x8 cells
 SMALLEST_OFF = 0.02  # log depth; of samples that agree
 GROWTH = 0.3  # of an error per pixel of distance from the samples
-OFF_OVER_ERROR = 3.0  # samples are off coarse planes; measured over data sets: 1.6 to 5.3
+OFF_OVER_ERROR = 3.0  # about: samples are off coarse planes, the error is that of fine ones
 
 
 def robust_planes(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
